@@ -1,0 +1,12 @@
+/** An address to listen on, as `proxy_listen` and its like describe it. */
+export interface ListenAddress {
+  /** IPv4, IPv6 without brackets, or a name. */
+  readonly host: string
+  readonly port: number
+  readonly ssl: boolean
+  readonly http2: boolean
+  readonly proxyProtocol: boolean
+  readonly reuseport: boolean
+  readonly backlog: number | null
+  readonly ipv6only: boolean
+}

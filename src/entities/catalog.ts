@@ -1,0 +1,37 @@
+/** All definitions of a running node, and how they refer to one another. */
+import type { EntityDefinition } from '../schema/entity.ts'
+import type { Fields } from '../schema/field.ts'
+
+/** A foreign field seen from the entity it points to. */
+export interface ForeignReference {
+  readonly entity: EntityDefinition
+  readonly field: string
+  readonly references: EntityDefinition
+  readonly on_delete: 'cascade' | 'restrict' | 'null'
+}
+
+export interface PluginSchema {
+  readonly name: string
+  readonly config: Fields
+  readonly protocols: readonly string[]
+  readonly protocols_default?: readonly string[]
+  readonly scopes: readonly string[]
+  readonly priority: number
+  readonly entity_checks?: EntityDefinition['entity_checks']
+  readonly shorthand_fields?: EntityDefinition['shorthand_fields']
+}
+
+export interface EntityCatalog {
+  /** Parents before children. */
+  readonly definitions: readonly EntityDefinition[]
+  find(name: string): EntityDefinition | null
+  get(name: string): EntityDefinition
+  /** Foreign fields of an entity. */
+  foreignFields(name: string): readonly ForeignReference[]
+  /** Foreign fields of others that point to this entity. */
+  references(name: string): readonly ForeignReference[]
+  /** Enabled plugins by name. */
+  readonly plugins: ReadonlyMap<string, PluginSchema>
+  /** Installed vault types by name, with the fields of their config. */
+  readonly vaults: ReadonlyMap<string, Fields>
+}

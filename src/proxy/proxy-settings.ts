@@ -1,0 +1,79 @@
+/** The few settings that proxying needs, already parsed; `gateway.ts` fills them from kong.conf. */
+import type { ListenAddress } from '../base/listen-address.ts'
+
+export interface ProxySettings {
+  readonly listeners: readonly ListenAddress[]
+  /** `headers`: which of our own headers the client gets. */
+  readonly responseHeaders: {
+    readonly server: boolean
+    readonly via: boolean
+    readonly proxyLatency: boolean
+    readonly upstreamLatency: boolean
+    readonly responseLatency: boolean
+    readonly upstreamStatus: boolean
+    readonly requestId: boolean
+  }
+  /** `headers_upstream`. */
+  readonly upstreamRequestId: boolean
+  readonly allowDebugHeader: boolean
+  /** CIDR ranges or addresses; `unix:` for Unix sockets. */
+  readonly trustedIps: readonly string[]
+  readonly realIpHeader: string
+  readonly realIpRecursive: boolean
+  /** Port the client sees, by port we listen on. */
+  readonly portMaps: ReadonlyMap<number, number>
+  readonly keepalive: {
+    /** Idle connections kept per upstream address and worker; 0 switches keep-alive off. */
+    readonly poolSize: number
+    readonly requestsMax: number
+    /** Seconds; 0 is unlimited. */
+    readonly idleTimeoutS: number
+  }
+  readonly client: {
+    /** A request head larger than this is refused with 431 (Kong: 494 sent as 400). */
+    readonly headBytesMax: number
+    readonly headerCountMax: number
+    /** 0 is unlimited. */
+    readonly bodyBytesMax: number
+    readonly keepaliveRequestsMax: number
+    /** Milliseconds: idle between requests, for a whole head, between two reads of a body, between two writes. */
+    readonly keepaliveTimeoutMs: number
+    readonly headTimeoutMs: number
+    readonly bodyTimeoutMs: number
+    readonly sendTimeoutMs: number
+    /** Bodies buffered for plugins. */
+    readonly bufferedBodyBytesMax: number
+  }
+  /** Connections at most per worker; further ones are closed at accept. 0 is unlimited. */
+  readonly connectionsMax: number
+  readonly errorDefaultType: string
+  /** Templates with `%s` for message and request id, by kind. */
+  readonly errorTemplates: Readonly<Partial<Record<'html' | 'json' | 'xml' | 'plain', string>>>
+  readonly tls: {
+    /** PEM texts; certificates without an SNI match are served from here. RSA and ECDSA pairs may stand together. */
+    readonly defaultCertificates: readonly { readonly cert: string; readonly key: string }[]
+    readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
+    readonly maxVersion: 'TLSv1.2' | 'TLSv1.3'
+    /** OpenSSL cipher list, or null for Node's own. */
+    readonly ciphers: string | null
+    readonly preferServerCiphers: boolean
+    readonly sessionTimeoutS: number
+    readonly sessionTickets: boolean
+    /** Presented to upstreams that ask and have no certificate of their own in the service. */
+    readonly clientCertificate: { readonly cert: string; readonly key: string } | null
+    /** PEM bundle that upstream certificates are verified against, where `tls_verify` is on; null is the system's. */
+    readonly trustedCertificates: string | null
+    readonly verifyDepth: number
+  }
+  readonly dns: {
+    readonly nameservers: readonly string[]
+    readonly hostsFile: string
+    readonly order: readonly string[]
+    readonly staleTtlS: number
+    readonly notFoundTtlS: number
+    readonly errorTtlS: number
+    readonly validTtlS: number | null
+  }
+  /** One line per request, without newline, or null when switched off. */
+  readonly accessLog: ((line: string) => void) | null
+}
