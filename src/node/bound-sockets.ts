@@ -1,0 +1,108 @@
+/**
+ * Sockets that the main process binds and its workers listen on.
+ *
+ * There is one socket per address and worker slot, all on one port (SO_REUSEPORT), and the main process keeps each of
+ * them open. So the kernel spreads connections evenly, and those that wait in the queue of a worker that has died or
+ * is being replaced are accepted by its successor instead of being reset; nginx does the same.
+ */
+import { lookup } from 'node:dns/promises'
+import net from 'node:net'
+import { getSystemErrorMap } from 'node:util'
+import type { ListenAddress } from '../base/listen-address.ts'
+
+/** libuv's uv_tcp_flags. */
+const UV_TCP_IPV6ONLY = 1
+const UV_TCP_REUSEPORT = 2
+
+/** A bound TCP handle; what Node's own `cluster` module passes to its workers. */
+export interface BoundSocket {
+  getsockname(out: { address?: string; port?: number }): number
+  close(): void
+}
+type CreateServerHandle = (
+  address: string,
+  port: number,
+  type: 4 | 6,
+  fd: number,
+  flags: number,
+) => BoundSocket | number
+const createServerHandle = (net as unknown as { _createServerHandle: CreateServerHandle })._createServerHandle
+
+export interface BoundAddress {
+  /** With the port that the system chose, if 0 was asked for. */
+  readonly address: ListenAddress
+  /** One per worker slot. */
+  readonly sockets: readonly BoundSocket[]
+  close(): void
+}
+
+export class BindError extends Error {
+  override readonly name = 'BindError'
+}
+
+/** Binds an address once per slot. Fails if anybody else, another node of ours included, uses the port. */
+export async function bindAddress(address: ListenAddress, slots: number): Promise<BoundAddress> {
+  const { host, family } = await resolve(address.host)
+  const type = family === 6 ? 6 : 4
+  const ipv6only = type === 6 && address.ipv6only ? UV_TCP_IPV6ONLY : 0
+  const shared = process.platform === 'linux' ? UV_TCP_REUSEPORT : 0
+  // Without this probe a second node would silently share the port, since both set SO_REUSEPORT.
+  if (address.port !== 0) bindOne(address, host, address.port, type, ipv6only).close()
+  const sockets: BoundSocket[] = []
+  let port = address.port
+  try {
+    for (let slot = 0; slot < slots; slot++) {
+      if (slot > 0 && shared === 0) {
+        sockets.push(sockets[0]!)
+        continue
+      }
+      const socket = bindOne(address, host, port, type, ipv6only | shared)
+      sockets.push(socket)
+      port = portOf(socket)
+    }
+  } catch (error) {
+    for (const socket of new Set(sockets)) socket.close()
+    throw error
+  }
+  return {
+    address: { ...address, port },
+    sockets,
+    close() {
+      for (const socket of new Set(sockets)) socket.close()
+    },
+  }
+}
+
+async function resolve(host: string): Promise<{ host: string; family: number }> {
+  const family = net.isIP(host)
+  if (family !== 0) return { host, family }
+  try {
+    const found = await lookup(host)
+    return { host: found.address, family: found.family }
+  } catch (cause) {
+    throw new BindError(`cannot listen on ${host}: the name does not resolve`, { cause })
+  }
+}
+
+function bindOne(asked: ListenAddress, host: string, port: number, type: 4 | 6, flags: number): BoundSocket {
+  const socket = createServerHandle(host, port, type, -1, flags)
+  if (typeof socket === 'number') throw new BindError(bindMessage(asked, port, socket))
+  // libuv keeps EADDRINUSE back until listen(); asking for the address brings it out.
+  const status = socket.getsockname({})
+  if (status !== 0) {
+    socket.close()
+    throw new BindError(bindMessage(asked, port, status))
+  }
+  return socket
+}
+
+function portOf(socket: BoundSocket): number {
+  const out: { port?: number } = {}
+  socket.getsockname(out)
+  return out.port ?? 0
+}
+
+function bindMessage(asked: ListenAddress, port: number, status: number): string {
+  const [name, text] = getSystemErrorMap().get(status) ?? ['unknown', 'unknown error']
+  return `bind() to ${asked.host.includes(':') ? `[${asked.host}]` : asked.host}:${port} failed (${name}: ${text})`
+}

@@ -1,0 +1,268 @@
+/**
+ * The workers of a node: started, watched, drained, replaced; and the sink through which configuration reaches them.
+ *
+ * A version is prepared in every worker, then saved, then committed in every worker. A worker that refuses it, or
+ * dies over it, makes the whole node refuse it. A new worker first gets the configuration that the others run.
+ */
+import type { ChildProcess } from 'node:child_process'
+import type { Clock } from '../base/clock.ts'
+import type { ListenAddress } from '../base/listen-address.ts'
+import type { Logger, LogLevel } from '../base/logger.ts'
+import type { ApplyOutcome, ConfigSink } from '../cluster/link.ts'
+import type { ConfigChange, ConfigDelta, ConfigHead, ConfigRefusal } from '../entities/config.ts'
+import { type BoundAddress, bindAddress } from './bound-sockets.ts'
+import type { ConfigCopy } from './config-copy.ts'
+import type { WorkerReport, WorkerStart } from './worker-messages.ts'
+import { type Prepared, WorkerProcess } from './worker-process.ts'
+
+export interface SupervisorOptions {
+  readonly copy: ConfigCopy
+  readonly log: Logger
+  readonly clock: Clock
+  readonly fork: (slot: number) => ChildProcess
+  /** Answers what a worker asks of the whole node (shared counters). */
+  readonly answer: (message: unknown) => unknown
+}
+
+/** What may change with a reload. */
+export interface WorkerPlan {
+  readonly start: Omit<WorkerStart, 'slot' | 'workerCount'>
+  readonly workerCount: number
+  readonly addresses: readonly ListenAddress[]
+}
+
+/** A worker that died younger than this is replaced only after a pause, so that a fault at start does not spin. */
+const EARLY_DEATH_MS = 2000
+const RESTART_PAUSE_MS = 1000
+/** How long a worker may take to leave after its drain time is over. */
+const KILL_AFTER_MS = 2000
+
+export class Supervisor implements ConfigSink {
+  readonly #options: SupervisorOptions
+  #plan: WorkerPlan | null = null
+  #bound: BoundAddress[] = []
+  #workers = new Set<WorkerProcess>()
+  #queue: Promise<unknown> = Promise.resolve()
+  #nextId = 1
+  #isStopping = false
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options
+  }
+
+  /** Binds, starts the workers with the saved configuration, and resolves when all of them accept connections. */
+  async start(plan: WorkerPlan): Promise<void> {
+    this.#plan = plan
+    try {
+      for (const address of plan.addresses) this.#bound.push(await bindAddress(address, plan.workerCount))
+      await Promise.all(Array.from({ length: plan.workerCount }, (_, slot) => this.#startWorker(slot)))
+    } catch (error) {
+      await this.stop()
+      throw error
+    }
+  }
+
+  /** Where the node listens, with the ports that the system chose. */
+  get addresses(): readonly ListenAddress[] {
+    return this.#bound.map(bound => bound.address)
+  }
+  get pids(): readonly number[] {
+    return [...this.#workers].filter(worker => worker.isReady).map(worker => worker.pid)
+  }
+  get readyCount(): number {
+    return this.pids.length
+  }
+  get workerCount(): number {
+    return this.#plan?.workerCount ?? 0
+  }
+
+  head(): ConfigHead {
+    return this.#options.copy.head()
+  }
+
+  applyDelta(delta: ConfigDelta): Promise<ApplyOutcome> {
+    return this.#exclusively(async () => {
+      const id = this.#nextId++
+      const workers = this.#ready()
+      const prepared = await Promise.all(workers.map(worker => worker.prepareDelta(id, delta)))
+      return this.#finish(id, workers, prepared, () => this.#options.copy.applyDelta(delta))
+    })
+  }
+
+  applySnapshot(head: ConfigHead, batches: AsyncIterable<readonly ConfigChange[]>): Promise<ApplyOutcome> {
+    return this.#exclusively(async () => {
+      const id = this.#nextId++
+      const workers = this.#ready()
+      const writer = this.#options.copy.beginSnapshot(head)
+      try {
+        for (const worker of workers) worker.beginSnapshot(id, head)
+        for await (const changes of batches) {
+          writer.add(changes)
+          await Promise.all(workers.map(worker => worker.addToSnapshot(id, changes)))
+        }
+        const prepared = await Promise.all(workers.map(worker => worker.endSnapshot(id)))
+        const outcome = await this.#finish(id, workers, prepared, () => writer.commit())
+        if (!outcome.ok) writer.abort()
+        return outcome
+      } catch (error) {
+        writer.abort()
+        for (const worker of workers) worker.discard(id)
+        throw error
+      }
+    })
+  }
+
+  async #finish(
+    id: number,
+    workers: readonly WorkerProcess[],
+    prepared: readonly Prepared[],
+    save: () => void,
+  ): Promise<ApplyOutcome> {
+    let refusal = firstRefusal(prepared)
+    if (refusal === null) {
+      try {
+        save()
+      } catch (error) {
+        refusal = { entity: '', key: '', field: null, message: `could not be saved: ${(error as Error).message}` }
+      }
+    }
+    if (refusal !== null) {
+      for (const worker of workers) worker.discard(id)
+      return { ok: false, refusal }
+    }
+    await Promise.all(workers.map(worker => worker.commit(id)))
+    return { ok: true }
+  }
+
+  async collect(): Promise<WorkerReport[]> {
+    const id = this.#nextId++
+    const reports = await Promise.all(this.#ready().map(worker => worker.collect(id)))
+    return reports.filter(report => report !== null)
+  }
+
+  setLogLevel(level: LogLevel): void {
+    for (const worker of this.#workers) worker.send({ type: 'log-level', level })
+  }
+  reopenLogs(): void {
+    for (const worker of this.#workers) worker.send({ type: 'reopen-logs' })
+  }
+
+  /** New workers with new settings and addresses first; the old ones finish what they have. */
+  async reload(plan: WorkerPlan, drainTimeoutMs: number): Promise<void> {
+    const previous = [...this.#workers]
+    const before = { plan: this.#plan, bound: this.#bound }
+    const kept = new Map(this.#bound.map(bound => [addressKey(bound.address), bound]))
+    const bound: BoundAddress[] = []
+    try {
+      for (const address of plan.addresses) {
+        const same = plan.workerCount === before.plan?.workerCount ? kept.get(addressKey(address)) : undefined
+        if (same === undefined) kept.get(addressKey(address))?.close()
+        bound.push(same ?? (await bindAddress(address, plan.workerCount)))
+      }
+      this.#plan = plan
+      this.#bound = bound
+      await Promise.all(Array.from({ length: plan.workerCount }, (_, slot) => this.#startWorker(slot)))
+    } catch (error) {
+      this.#plan = before.plan
+      this.#bound = before.bound
+      for (const worker of this.#workers) if (!previous.includes(worker)) worker.kill('SIGKILL')
+      for (const fresh of bound) if (!before.bound.includes(fresh)) fresh.close()
+      throw error
+    }
+    for (const old of before.bound) if (!bound.includes(old)) old.close()
+    for (const worker of previous) void this.#drainWorker(worker, drainTimeoutMs)
+  }
+
+  async drain(timeoutMs: number): Promise<void> {
+    this.#isStopping = true
+    await Promise.all([...this.#workers].map(worker => this.#drainWorker(worker, timeoutMs)))
+    this.#closeSockets()
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true
+    for (const worker of this.#workers) worker.kill('SIGKILL')
+    await Promise.all([...this.#workers].map(worker => worker.exited))
+    this.#closeSockets()
+  }
+
+  #closeSockets(): void {
+    for (const bound of this.#bound) bound.close()
+    this.#bound = []
+  }
+
+  async #drainWorker(worker: WorkerProcess, timeoutMs: number): Promise<void> {
+    worker.isDraining = true
+    worker.isReady = false
+    worker.send({ type: 'drain', timeoutMs })
+    const timer = this.#options.clock.after(timeoutMs + KILL_AFTER_MS, () => worker.kill('SIGKILL'))
+    await worker.exited
+    timer.cancel()
+  }
+
+  /** Workers that run the configuration. */
+  #ready(): WorkerProcess[] {
+    return [...this.#workers].filter(worker => worker.isReady)
+  }
+
+  /** One change of configuration, or start of a worker, at a time. */
+  #exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#queue.then(work)
+    this.#queue = done.catch(() => {})
+    return done
+  }
+
+  async #startWorker(slot: number): Promise<void> {
+    const { fork, clock, answer } = this.#options
+    const plan = this.#plan!
+    const worker = new WorkerProcess(fork(slot), slot, clock.now(), answer)
+    this.#workers.add(worker)
+    void worker.exited.then(exit => this.#afterExit(worker, exit))
+    const started = await worker.start({ ...plan.start, slot, workerCount: plan.workerCount })
+    if (started) await this.#exclusively(() => this.#giveConfiguration(worker))
+    for (const bound of this.#bound) if (!worker.hasExited) await worker.listen(bound)
+    if (worker.hasExited) throw new Error(worker.failure ?? `worker ${worker.pid} ended while it was starting`)
+  }
+
+  async #giveConfiguration(worker: WorkerProcess): Promise<void> {
+    const { copy, log } = this.#options
+    const head = copy.head()
+    if (head.version > 0) {
+      const id = this.#nextId++
+      worker.beginSnapshot(id, head)
+      for (const changes of copy.load()) await worker.addToSnapshot(id, changes)
+      const prepared = await worker.endSnapshot(id)
+      if ('ok' in prepared && prepared.ok) await worker.commit(id)
+      else if ('refusal' in prepared) log.error('a worker refused the saved configuration', { ...prepared.refusal })
+    }
+    worker.isReady = !worker.hasExited
+  }
+
+  #afterExit(worker: WorkerProcess, exit: { code: number | null; signal: string | null }): void {
+    const { log, clock } = this.#options
+    this.#workers.delete(worker)
+    if (this.#isStopping || worker.isDraining || worker.slot >= this.workerCount) return
+    const reason = exit.signal === null ? `exited with code ${exit.code}` : `was ended by ${exit.signal}`
+    const isEarly = clock.now() - worker.startedAt < EARLY_DEATH_MS
+    log.error(`worker ${worker.pid} ${reason}; starting another`)
+    const replace = () => {
+      if (this.#isStopping || worker.slot >= this.workerCount) return
+      this.#startWorker(worker.slot).catch((error: Error) => log.error(`a worker did not start: ${error.message}`))
+    }
+    if (isEarly) clock.after(RESTART_PAUSE_MS, replace)
+    else replace()
+  }
+}
+
+function firstRefusal(prepared: readonly Prepared[]): ConfigRefusal | null {
+  for (const result of prepared) {
+    if ('dead' in result)
+      return { entity: '', key: '', field: null, message: 'a worker ended while it prepared this version' }
+    if (!result.ok) return result.refusal
+  }
+  return null
+}
+
+function addressKey(address: ListenAddress): string {
+  return JSON.stringify(address)
+}

@@ -1,0 +1,150 @@
+/** One worker as its parent sees it: the process, what it was asked, and what it still owes. */
+import type { ChildProcess } from 'node:child_process'
+import type { ConfigChange, ConfigDelta, ConfigHead, ConfigRefusal } from '../entities/config.ts'
+import type { BoundAddress } from './bound-sockets.ts'
+import type { FromWorker, ToWorker, WorkerReport, WorkerStart } from './worker-messages.ts'
+
+/** How a preparation ended; `dead` when the worker died over it. */
+export type Prepared =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly refusal: ConfigRefusal }
+  | { readonly dead: true }
+
+interface Waiting {
+  resolve(message: FromWorker | null): void
+}
+
+export class WorkerProcess {
+  readonly slot: number
+  readonly startedAt: number
+  /** Has the running configuration, and takes part in changes. */
+  isReady = false
+  isDraining = false
+  readonly exited: Promise<{ readonly code: number | null; readonly signal: string | null }>
+  #hasExited = false
+  readonly #child: ChildProcess
+  readonly #waiting = new Map<string, Waiting[]>()
+  readonly #onAsk: (message: unknown) => unknown
+  #failure: string | null = null
+
+  constructor(child: ChildProcess, slot: number, startedAt: number, onAsk: (message: unknown) => unknown) {
+    this.#child = child
+    this.slot = slot
+    this.startedAt = startedAt
+    this.#onAsk = onAsk
+    child.on('message', message => this.#receive(message as FromWorker))
+    // A send to a worker that has just died fails; its exit, which follows, is what counts.
+    child.on('error', () => {})
+    this.exited = new Promise(resolve => {
+      child.once('exit', (code, signal) => {
+        this.#hasExited = true
+        this.isReady = false
+        for (const waiting of this.#waiting.values()) for (const { resolve } of waiting) resolve(null)
+        this.#waiting.clear()
+        resolve({ code, signal })
+      })
+    })
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0
+  }
+  get hasExited(): boolean {
+    return this.#hasExited
+  }
+  /** What the worker said before it gave up, if it did. */
+  get failure(): string | null {
+    return this.#failure
+  }
+
+  async start(start: WorkerStart): Promise<boolean> {
+    this.send({ type: 'start', ...start })
+    return (await this.#next('started')) !== null
+  }
+
+  async listen(bound: BoundAddress): Promise<boolean> {
+    const socket = bound.sockets[this.slot]
+    this.#child.send({ type: 'listen', address: bound.address } satisfies ToWorker, socket as never, () => {})
+    return (await this.#next(`listening ${bound.address.host} ${bound.address.port}`)) !== null
+  }
+
+  async prepareDelta(id: number, delta: ConfigDelta): Promise<Prepared> {
+    const prepared = this.#next(`prepared ${id}`)
+    this.send({ type: 'delta', id, delta })
+    return preparedFrom(await prepared)
+  }
+
+  beginSnapshot(id: number, head: ConfigHead): void {
+    this.send({ type: 'snapshot-begin', id, head })
+  }
+  /** Resolves when the batch has left this process, which keeps memory bounded. */
+  addToSnapshot(id: number, changes: readonly ConfigChange[]): Promise<void> {
+    return new Promise(resolve => {
+      if (this.#hasExited) resolve()
+      else this.#child.send({ type: 'snapshot-batch', id, changes } satisfies ToWorker, () => resolve())
+    })
+  }
+  async endSnapshot(id: number): Promise<Prepared> {
+    const prepared = this.#next(`prepared ${id}`)
+    this.send({ type: 'snapshot-end', id })
+    return preparedFrom(await prepared)
+  }
+
+  async commit(id: number): Promise<void> {
+    const committed = this.#next(`committed ${id}`)
+    this.send({ type: 'commit', id })
+    await committed
+  }
+  discard(id: number): void {
+    this.send({ type: 'discard', id })
+  }
+
+  async collect(id: number): Promise<WorkerReport | null> {
+    const collected = this.#next(`collected ${id}`)
+    this.send({ type: 'collect', id })
+    const message = await collected
+    return message?.type === 'collected' ? message.report : null
+  }
+
+  send(message: ToWorker): void {
+    if (!this.#hasExited && this.#child.connected) this.#child.send(message, () => {})
+  }
+  kill(signal: NodeJS.Signals): void {
+    if (!this.#hasExited) this.#child.kill(signal)
+  }
+
+  /** The next message of that name, or null when the worker exits first. */
+  #next(name: string): Promise<FromWorker | null> {
+    if (this.#hasExited) return Promise.resolve(null)
+    return new Promise(resolve => {
+      const waiting = this.#waiting.get(name) ?? []
+      waiting.push({ resolve })
+      this.#waiting.set(name, waiting)
+    })
+  }
+
+  #receive(message: FromWorker): void {
+    if (message.type === 'failed') {
+      this.#failure = message.message
+      return
+    }
+    if (message.type === 'ask') {
+      this.send({ type: 'answer', id: message.id, answer: this.#onAsk(message.message) })
+      return
+    }
+    const name =
+      message.type === 'listening'
+        ? `listening ${message.address.host} ${message.address.port}`
+        : 'id' in message
+          ? `${message.type} ${message.id}`
+          : message.type
+    const waiting = this.#waiting.get(name)
+    this.#waiting.delete(name)
+    for (const { resolve } of waiting ?? []) resolve(message)
+  }
+}
+
+function preparedFrom(message: FromWorker | null): Prepared {
+  if (message?.type !== 'prepared') return { dead: true }
+  return message.refusal === null ? { ok: true } : { ok: false, refusal: message.refusal }
+}
