@@ -19,6 +19,8 @@ export interface PluginSchema {
   readonly priority: number
   readonly entity_checks?: EntityDefinition['entity_checks']
   readonly shorthand_fields?: EntityDefinition['shorthand_fields']
+  /** A message on the whole of `config`, or null; Kong's `custom_validator` of the record. */
+  config_validator?(config: Readonly<Record<string, unknown>>): string | null
 }
 
 export interface EntityCatalog {
