@@ -1,0 +1,40 @@
+/**
+ * Runs every fuzz target for a while: `node scripts/fuzz.ts [--seconds N] [--seed N] [TARGET...]`.
+ *
+ * A target is a file in fuzz/ that exports `name` and `run(random, deadline)`: it makes inputs from the seeded
+ * random source, first of all those in fuzz/corpus/<name>/, and throws when a property does not hold.
+ */
+import { globSync } from 'node:fs'
+import { pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
+import { type Random, seededRandom, systemRandom } from '../src/base/random.ts'
+
+export interface FuzzTarget {
+  readonly name: string
+  /** Returns how many inputs it tried. `isOver` turns true when the time is up. */
+  run(random: Random, isOver: () => boolean): number | Promise<number>
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { seconds: { type: 'string', default: '10' }, seed: { type: 'string' } },
+})
+
+let passed = 0
+let failed = 0
+for (const file of globSync('fuzz/*.ts').sort()) {
+  const target = (await import(pathToFileURL(file).href)) as FuzzTarget
+  if (positionals.length > 0 && !positionals.includes(target.name)) continue
+  const seed = values.seed === undefined ? Math.floor(systemRandom.next() * 2 ** 32) : Number(values.seed)
+  const deadline = performance.now() + Number(values.seconds) * 1000
+  try {
+    const count = await target.run(seededRandom(seed), () => performance.now() > deadline)
+    passed += 1
+    console.log(`✓ ${target.name}: ${count} inputs (seed ${seed})`)
+  } catch (error) {
+    failed += 1
+    console.error(`✗ ${target.name} (again with: --seed ${seed} ${target.name})\n${(error as Error).stack}`)
+  }
+}
+console.log(`fuzz: ${passed} passed, ${failed} failed`)
+process.exitCode = failed === 0 ? 0 : 1
