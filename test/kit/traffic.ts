@@ -7,7 +7,6 @@ export interface Answer {
   readonly status: number
   readonly headers: IncomingHttpHeaders
   readonly body: string
-  // biome-ignore lint/suspicious/noExplicitAny: test code reads members of answers it has just asked for
   json(): any
 }
 
