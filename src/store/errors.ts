@@ -27,9 +27,26 @@ export class StoreError extends Error {
   override readonly name = 'StoreError'
   readonly kind: StoreErrorKind
   readonly fields: Readonly<Record<string, unknown>> | undefined
-  constructor(kind: StoreErrorKind, message: string, fields?: Readonly<Record<string, unknown>>, cause?: unknown) {
+  /** Kong's name of the error, where it says more than the kind's (`invalid unique name`). */
+  readonly label: string | undefined
+  constructor(
+    kind: StoreErrorKind,
+    message: string,
+    fields?: Readonly<Record<string, unknown>>,
+    cause?: unknown,
+    label?: string,
+  ) {
     super(message, cause === undefined ? undefined : { cause })
     this.kind = kind
     this.fields = fields
+    this.label = label
   }
+}
+
+/** The error as the Admin API prints it: `{ code, name, message, fields }`, or `options` for `invalid_options`. */
+export function errorBody(error: StoreError): Record<string, unknown> {
+  const { code, name } = STORE_ERRORS[error.kind]
+  const body: Record<string, unknown> = { code, name: error.label ?? name, message: error.message }
+  if (error.fields !== undefined) body[error.kind === 'invalid_options' ? 'options' : 'fields'] = error.fields
+  return body
 }

@@ -7,6 +7,8 @@
 import type { ConfigDelta, ConfigHead, Row } from '../entities/config.ts'
 
 export interface StoreCapabilities {
+  /** False for a store over a declarative file: every write rejects with `operation_unsupported`. */
+  readonly writes: boolean
   /** Several rows change together or not at all. Without it the repository orders writes so that a crash leaves no dangling child. */
   readonly transactions: boolean
   /** Foreign keys are checked and cascaded by the database; otherwise the repository does both. */
@@ -37,11 +39,25 @@ export interface Page {
   readonly next: string | null
 }
 
+export type TagPosition = readonly [tag: string, entity: string, key: string]
+export interface TagPage {
+  readonly rows: readonly { readonly tag: string; readonly entity_name: string; readonly entity_id: string }[]
+  readonly next: TagPosition | null
+}
+
+export interface ExportedRow {
+  readonly entity: string
+  readonly key: string
+  readonly row: Row
+}
+
 export interface StoreReads {
   find(entity: string, key: string): Promise<Row | null>
   /** By one unique field, or by the fields of a composite cache key (unset ones null). */
   findBy(entity: string, fields: Readonly<Record<string, string | null>>): Promise<Row | null>
   page(entity: string, options: PageOptions): Promise<Page>
+  /** Which rows carry which tag, ordered by tag, entity and primary key; `after` is the last of the page before. */
+  tags(options: { readonly size: number; readonly after: TagPosition | null; readonly tag?: string }): Promise<TagPage>
 }
 
 /** One transaction. Reads see its own writes. Constraint breaches reject with StoreError (errors.ts). */
@@ -64,7 +80,7 @@ export interface EntityStore extends StoreReads {
   /** All exported rows as of one version, parents before children, in batches, in bounded memory. */
   export(): Promise<{
     readonly head: ConfigHead
-    readonly batches: AsyncIterable<readonly { entity: string; key: string; row: Row }[]>
+    readonly batches: AsyncIterable<readonly ExportedRow[]>
   }>
   /** Rows of tables that are not configuration (data plane status, cluster CA, tokens): no change log, no version. */
   readonly records: RecordStore

@@ -1,0 +1,61 @@
+/** Kysely over one `node:sqlite` connection: statements are prepared once and kept. */
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import {
+  type CompiledQuery,
+  type DatabaseConnection,
+  type Dialect,
+  type QueryResult,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from 'kysely'
+
+// Every entity needs about ten statements; beyond this, one-off texts (IN lists, imports) would grow it without end.
+const statementsMax = 1000
+
+/** The connection is the caller's: it begins, commits and closes. */
+export function sqliteDialect(database: DatabaseSync): Dialect {
+  const connection = sqliteConnection(database)
+  const refuse = async () => {
+    throw new Error('transactions belong to the engine, not to the query builder')
+  }
+  return {
+    createAdapter: () => new SqliteAdapter(),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+    createIntrospector: db => new SqliteIntrospector(db),
+    createDriver: () => ({
+      init: async () => {},
+      acquireConnection: async () => connection,
+      releaseConnection: async () => {},
+      beginTransaction: refuse,
+      commitTransaction: refuse,
+      rollbackTransaction: refuse,
+      destroy: async () => {},
+    }),
+  }
+}
+
+function sqliteConnection(database: DatabaseSync): DatabaseConnection {
+  const statements = new Map<string, StatementSync>()
+  const prepare = (sql: string): StatementSync => {
+    const known = statements.get(sql)
+    if (known !== undefined) return known
+    const statement = database.prepare(sql)
+    if (statements.size >= statementsMax) statements.delete(statements.keys().next().value!)
+    statements.set(sql, statement)
+    return statement
+  }
+  return {
+    async executeQuery<R>({ sql, parameters, query }: CompiledQuery): Promise<QueryResult<R>> {
+      const statement = prepare(sql)
+      const values = parameters as SQLInputValue[]
+      const returnsRows = query.kind === 'SelectQueryNode' || query.kind === 'RawNode' || 'returning' in query
+      if (returnsRows) return { rows: statement.all(...values) as R[] }
+      return { rows: [], numAffectedRows: BigInt(statement.run(...values).changes) }
+    },
+    // biome-ignore lint/correctness/useYield: the interface wants a generator; rows are read in pages instead.
+    async *streamQuery() {
+      throw new Error('rows are read in pages, never streamed')
+    },
+  }
+}

@@ -1,0 +1,144 @@
+/** SQLite behind the generic SQL store: one writing and one reading connection of a file that several processes may share. */
+import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { Kysely } from 'kysely'
+import { type Clock, sleep } from '../../base/clock.ts'
+import { StoreError } from '../errors.ts'
+import type { ConstraintBreach, Sql, SqlEngine } from '../sql/engine.ts'
+import { sqliteDialect } from './sqlite-dialect.ts'
+import { WriteQueue } from './write-queue.ts'
+
+export interface SqliteEngineOptions {
+  /** A file, created with its folder if need be. */
+  readonly path: string
+  readonly clock: Clock
+  /** How often other processes' commits are looked for. Default 20 ms: a change must be live within 100. */
+  readonly pollMs?: number
+}
+
+// How long a statement may hold up this process's event loop for another process's lock. Only checkpoints and
+// recovery make it wait: writers take their turn without blocking, in `beginImmediate`.
+const busyTimeoutMs = 50
+// A writer of another process that takes longer than this is taken for hung, and the write is refused.
+const lockWaitMsMax = 10_000
+const lockRetryMs = 3
+const errorBusy = 5
+
+interface SqliteError {
+  readonly code?: string
+  readonly errcode?: number
+  readonly message: string
+}
+
+export function openSqliteEngine({ path, clock, pollMs = 20 }: SqliteEngineOptions): SqlEngine {
+  createPrivateFile(path)
+  const writer = openConnection(path, false)
+  const reader = openConnection(path, true)
+  const queue = new WriteQueue({
+    db: kysely(writer),
+    begin: () => beginImmediate(writer, clock),
+    run: sql => writer.exec(sql),
+    clock,
+  })
+  const dataVersion = reader.prepare('PRAGMA data_version')
+  const listeners = new Set<() => void>()
+  let seen = dataVersion.get()?.['data_version']
+  const poll = clock.every(pollMs, () => {
+    const now = dataVersion.get()?.['data_version']
+    if (now === seen) return
+    seen = now
+    for (const listener of listeners) listener()
+  })
+  const snapshots = new Set<DatabaseSync>()
+  return {
+    capabilities: {
+      writes: true,
+      transactions: true,
+      foreignKeys: true,
+      nativeTtl: false,
+      notifies: false,
+      sharedBetweenNodes: false,
+    },
+    reader: kysely(reader),
+    write: work => queue.run(work),
+    async snapshot() {
+      const connection = openConnection(path, true)
+      snapshots.add(connection)
+      connection.exec('BEGIN')
+      return {
+        db: kysely(connection),
+        end() {
+          if (snapshots.delete(connection)) connection.close()
+        },
+      }
+    },
+    breach: sqliteBreach,
+    onOthers(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    async close() {
+      poll.cancel()
+      await queue.close()
+      for (const connection of snapshots) connection.close()
+      snapshots.clear()
+      reader.close()
+      writer.close()
+    },
+  }
+}
+
+function kysely(connection: DatabaseSync): Sql {
+  return new Kysely({ dialect: sqliteDialect(connection) })
+}
+
+/** Credentials are inside: the file (and, after it, its -wal and -shm, which copy its mode) belongs to the owner alone. */
+function createPrivateFile(path: string): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  closeSync(openSync(path, 'a', 0o600))
+  chmodSync(path, 0o600)
+}
+
+function openConnection(path: string, readOnly: boolean): DatabaseSync {
+  const connection = new DatabaseSync(path, { readOnly, timeout: busyTimeoutMs, enableForeignKeyConstraints: true })
+  if (!readOnly) {
+    connection.exec('PRAGMA journal_mode = WAL')
+    // A commit that was acknowledged survives a power cut; NORMAL would lose the last ones.
+    connection.exec('PRAGMA synchronous = FULL')
+  }
+  return connection
+}
+
+/** Takes the write lock, waiting for other processes without blocking this one. */
+async function beginImmediate(connection: DatabaseSync, clock: Clock): Promise<void> {
+  const deadline = clock.monotonic() + lockWaitMsMax
+  for (;;) {
+    try {
+      connection.exec('BEGIN IMMEDIATE')
+      return
+    } catch (error) {
+      if (!isBusy(error)) throw error
+      if (clock.monotonic() > deadline) {
+        throw new StoreError('database_error', 'the database is locked by another process', undefined, error)
+      }
+      await sleep(clock, lockRetryMs)
+    }
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  const { errcode } = error as SqliteError
+  // Extended codes carry the plain one in their low byte.
+  return errcode !== undefined && (errcode & 0xff) === errorBusy
+}
+
+function sqliteBreach(error: unknown): ConstraintBreach | null {
+  const { code, message } = error as SqliteError
+  if (code !== 'ERR_SQLITE_ERROR') return null
+  if (message.startsWith('FOREIGN KEY constraint failed')) return { kind: 'foreign', table: null, columns: [] }
+  const names = /^UNIQUE constraint failed: (.*)$/.exec(message)?.[1]
+  if (names === undefined) return null
+  const pairs = names.split(', ').map(name => name.split('.'))
+  return { kind: 'unique', table: pairs[0]?.[0] ?? null, columns: pairs.map(pair => pair[1] ?? '') }
+}

@@ -1,0 +1,5 @@
+/** All steps, in order. */
+import { store } from './0001-store.ts'
+import type { Migration } from './migration.ts'
+
+export const MIGRATIONS: readonly Migration[] = [store]

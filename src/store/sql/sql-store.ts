@@ -1,0 +1,195 @@
+/** EntityStore over any SQL database: rows, versions and deltas in terms of the engine's transactions. */
+import { setImmediate } from 'node:timers/promises'
+import type { Clock } from '../../base/clock.ts'
+import type { Logger } from '../../base/logger.ts'
+import type { EntityCatalog } from '../../entities/catalog.ts'
+import type { ConfigChange, ConfigDelta, ConfigHead } from '../../entities/config.ts'
+import { StoreError } from '../errors.ts'
+import type { EntityStore, ExportedRow, StoreTransaction } from '../store.ts'
+import { CHANGES_KEPT, changedKeys, readHead } from './change-log.ts'
+import type { SqlEngine } from './engine.ts'
+import { SqlReads } from './reads.ts'
+import { sqlRecords, sweepRecords } from './records.ts'
+import { Tables } from './tables.ts'
+import { SqlTransaction, type TransactionContext } from './transaction.ts'
+
+export interface SqlStoreOptions {
+  readonly engine: SqlEngine
+  readonly catalog: EntityCatalog
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly changesKept?: number
+}
+
+// Rows per batch of an export: about 1 MB, and a few milliseconds of the event loop.
+const exportBatchRows = 500
+// An export that is not read on holds back the database's housekeeping; past this it is given up.
+const exportMsMax = 10 * 60_000
+const sweepBatchRows = 500
+
+/** The tables must exist already (migrate.ts). */
+export function createSqlStore(options: SqlStoreOptions): EntityStore {
+  const { engine, catalog, clock, logger, changesKept = CHANGES_KEPT } = options
+  const tables = new Tables(catalog)
+  const context: TransactionContext = { engine, catalog, tables, clock }
+  const reads = new SqlReads(engine.reader, tables, clock)
+  const heads = new HeadListeners(logger)
+  const unsubscribe = engine.onOthers(() => {
+    readHead(engine.reader).then(
+      head => heads.tell(head),
+      error => logger.error('cannot read the configuration version', { error: String(error) }),
+    )
+  })
+
+  async function transaction<T>(work: (transaction: StoreTransaction) => Promise<T>): Promise<T> {
+    const { value, head } = await engine.write(async db => {
+      const current = new SqlTransaction(db, context)
+      try {
+        const value = await work(current)
+        const head = current.pending.isEmpty ? null : await current.pending.write(db, changesKept)
+        return { value, head }
+      } catch (error) {
+        throw databaseError(error, engine)
+      } finally {
+        current.end()
+      }
+    })
+    if (head !== null) heads.tell(head)
+    return value
+  }
+
+  return {
+    capabilities: engine.capabilities,
+    records: sqlRecords(engine, clock),
+    find: (entity, key) => reads.find(entity, key),
+    findBy: (entity, fields) => reads.findBy(entity, fields),
+    page: (entity, page) => reads.page(entity, page),
+    tags: page => reads.tags(page),
+    transaction,
+    head: () => readHead(engine.reader),
+    onHead: listener => heads.add(listener),
+    changesSince: version => changesSince(version, context),
+    export: () => exportRows(context),
+    async ping() {
+      try {
+        await readHead(engine.reader)
+        return true
+      } catch {
+        return false // The question was whether it answers.
+      }
+    },
+    async sweep() {
+      let swept = 0
+      for (const table of tables.list.filter(candidate => candidate.ttl)) {
+        let count: number
+        do {
+          count = await transaction(current => (current as SqlTransaction).deleteExpired(table, sweepBatchRows))
+          swept += count
+        } while (count === sweepBatchRows)
+      }
+      await engine.write(db => sweepRecords(db, clock.now()))
+      return swept
+    },
+    async close() {
+      unsubscribe()
+      await engine.close()
+    },
+  }
+}
+
+/** Deletions first, children before parents; then rows, parents before children: no step leaves a dangling child. */
+async function changesSince(
+  version: number,
+  { engine, tables, clock }: TransactionContext,
+): Promise<ConfigDelta | null> {
+  const { db, end } = await engine.snapshot()
+  try {
+    const head = await readHead(db)
+    const keys = await changedKeys(db, version)
+    if (keys === null) return null
+    const reads = new SqlReads(db, tables, clock)
+    const deletions: ConfigChange[] = []
+    const puts: ConfigChange[] = []
+    for (const table of tables.list) {
+      const changed = keys.get(table.name)
+      if (changed === undefined) continue
+      const rows = await reads.stored(table, changed)
+      for (const key of changed) {
+        const row = rows.get(key)
+        if (row === undefined) deletions.unshift({ entity: table.name, key, row: null })
+        else puts.push({ entity: table.name, key, row })
+      }
+    }
+    return { ...head, from: version, changes: [...deletions, ...puts] }
+  } finally {
+    end()
+  }
+}
+
+async function exportRows({ engine, tables, clock }: TransactionContext): ReturnType<EntityStore['export']> {
+  const { db, end } = await engine.snapshot()
+  let givenUp = false
+  const deadline = clock.after(exportMsMax, () => {
+    givenUp = true
+    end()
+  })
+  const finish = () => {
+    deadline.cancel()
+    end()
+  }
+  async function* batches(): AsyncGenerator<readonly ExportedRow[]> {
+    try {
+      const reads = new SqlReads(db, tables, clock)
+      for (const table of tables.list.filter(candidate => candidate.exported)) {
+        for await (const rows of reads.all(table, exportBatchRows)) {
+          yield rows.map(row => ({ entity: table.name, key: row[table.primary.field] as string, row }))
+          if (givenUp) throw new StoreError('database_error', 'the export was not read within its time')
+          // Embedded databases answer at once; without this, a large export would keep everything else waiting.
+          await setImmediate()
+        }
+      }
+    } finally {
+      finish()
+    }
+  }
+  try {
+    return { head: await readHead(db), batches: batches() }
+  } catch (error) {
+    finish()
+    throw error
+  }
+}
+
+/** What we did not expect of the database is `database_error`; our own refusals and defects pass as they are. */
+function databaseError(error: unknown, engine: SqlEngine): unknown {
+  if (engine.breach(error) === null) return error
+  return new StoreError('database_error', (error as Error).message, undefined, error)
+}
+
+class HeadListeners {
+  readonly #listeners = new Set<(head: ConfigHead) => void>()
+  readonly #logger: Logger
+  #told = 0
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+  }
+
+  add(listener: (head: ConfigHead) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  tell(head: ConfigHead): void {
+    if (head.version <= this.#told) return
+    this.#told = head.version
+    for (const listener of this.#listeners) {
+      try {
+        listener(head)
+      } catch (error) {
+        // The change is committed, whatever a listener makes of it; its caller must not hear otherwise.
+        this.#logger.error('a listener of configuration changes failed', { error: String(error) })
+      }
+    }
+  }
+}
