@@ -1,0 +1,95 @@
+/** What one node by itself must agree on: its store, id, certificates, and what is not there yet. */
+import { resolve } from 'node:path'
+import { keyMatches } from '../key-material.ts'
+import type { Findings, RuleContext } from './rule.ts'
+
+/** Stores that a node can open today. The others are in the schema, so that their settings load and are checked. */
+export const AVAILABLE_STORES: readonly string[] = ['embedded', 'memory']
+const AVAILABLE_ROUTERS: readonly string[] = ['traditional', 'traditional_compatible']
+const KNOWN_VAULTS: readonly string[] = ['bundled', 'env', 'off']
+
+export function checkNode(context: RuleContext, findings: Findings): void {
+  checkAvailability(context, findings)
+  checkCertificates(context, findings)
+  checkFiles(context, findings)
+  const { settings, origin } = context
+  if (settings.node_id !== null && !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(settings.node_id)) {
+    findings.errors.push(`node_id must be a valid UUID, got '${settings.node_id}'` + origin('node_id'))
+  }
+  const [pieces, bytes] = settings.nginx_http_large_client_header_buffers.split(/\s+/)
+  if (!/^[1-9]\d{0,3}$/.test(pieces ?? '') || !/^[1-9]\d{0,6}[kmKM]?$/.test(bytes ?? '')) {
+    findings.errors.push(
+      `nginx_http_large_client_header_buffers is not <number> <size>: '${settings.nginx_http_large_client_header_buffers}'` +
+        origin('nginx_http_large_client_header_buffers'),
+    )
+  }
+}
+
+function checkAvailability({ settings, origin }: RuleContext, { errors }: Findings): void {
+  if (!AVAILABLE_STORES.includes(settings.storage) && settings.role !== 'proxy') {
+    errors.push(
+      `storage = ${settings.storage} is not available in this version (available: ${AVAILABLE_STORES.join(', ')})` +
+        origin('storage'),
+    )
+  }
+  if (!AVAILABLE_ROUTERS.includes(settings.router_flavor)) {
+    errors.push(
+      `router_flavor = ${settings.router_flavor} is not available in this version (available: ` +
+        `${AVAILABLE_ROUTERS.join(', ')})` +
+        origin('router_flavor'),
+    )
+  }
+  for (const vault of settings.vaults) {
+    if (!KNOWN_VAULTS.includes(vault)) {
+      errors.push(`vaults: '${vault}' is not installed (available: ${KNOWN_VAULTS.join(', ')})` + origin('vaults'))
+    }
+  }
+}
+
+function checkCertificates({ settings, isGiven, origin }: RuleContext, { errors }: Findings): void {
+  const lists = [
+    ['ssl_cert', 'ssl_cert_key'],
+    ['admin_ssl_cert', 'admin_ssl_cert_key'],
+    ['status_ssl_cert', 'status_ssl_cert_key'],
+  ] as const
+  for (const [certificateName, keyName] of lists) {
+    const [certificates, keys] = [settings[certificateName], settings[keyName]]
+    if (isGiven(certificateName) && !isGiven(keyName)) errors.push(`${keyName} must be specified`)
+    else if (isGiven(keyName) && !isGiven(certificateName)) errors.push(`${certificateName} must be specified`)
+    else if (certificates.length !== keys.length) {
+      errors.push(
+        `${certificateName} was specified ${certificates.length} times while ${keyName} was specified ` +
+          `${keys.length} times`,
+      )
+    } else if (certificates.some((certificate, index) => !keyMatches(certificate, keys[index]!))) {
+      errors.push(`${keyName} does not belong to ${certificateName}` + origin(keyName))
+    }
+  }
+  const { client_ssl_cert: certificate, client_ssl_cert_key: key } = settings
+  if (isGiven('client_ssl_cert') && !isGiven('client_ssl_cert_key'))
+    errors.push('client_ssl_cert_key must be specified')
+  if (isGiven('client_ssl_cert_key') && !isGiven('client_ssl_cert')) errors.push('client_ssl_cert must be specified')
+  if (certificate !== null && key !== null && !keyMatches(certificate, key)) {
+    errors.push('client_ssl_cert_key does not belong to client_ssl_cert' + origin('client_ssl_cert_key'))
+  }
+}
+
+function checkFiles({ settings, files, origin }: RuleContext, { errors }: Findings): void {
+  const names = ['error_template_html', 'error_template_json', 'error_template_xml', 'error_template_plain'] as const
+  for (const name of names) {
+    const path = settings[name]
+    if (path !== null && !files.exists(resolve(files.folder, path))) {
+      errors.push(`${name}: no such file at ${path}` + origin(name))
+    }
+  }
+  const path = settings.admin_gui_path
+  if (!path.startsWith('/')) errors.push("admin_gui_path must start with a slash ('/')" + origin('admin_gui_path'))
+  if (/^\/.+\/$/.test(path)) errors.push("admin_gui_path must not end with a slash ('/')" + origin('admin_gui_path'))
+  if (/[^A-Za-z0-9_/-]/.test(path)) {
+    const allowed = "letters, digits, hyphens ('-'), underscores ('_'), and slashes ('/')"
+    errors.push(`admin_gui_path can only contain ${allowed}` + origin('admin_gui_path'))
+  }
+  if (path.includes('//')) {
+    errors.push("admin_gui_path must not contain continuous slashes ('/')" + origin('admin_gui_path'))
+  }
+}
