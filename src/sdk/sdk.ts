@@ -6,12 +6,15 @@ import type { Row } from '../entities/config.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
+import type { BatchQueues } from './batch-queue.ts'
 import type { SharedCounters } from './counters.ts'
+import type { HttpSender } from './http-sender.ts'
 import type { MetricRegistry } from './metrics.ts'
 
 export type { EntityOf } from '../schema/entity.ts'
 export { defineEntity } from '../schema/entity.ts'
 export * as field from '../schema/field.ts'
+export * as typedefs from '../schema/typedefs.ts'
 export type { Row } from '../entities/config.ts'
 export type { SharedCounters } from './counters.ts'
 export type { MetricRegistry } from './metrics.ts'
@@ -46,8 +49,13 @@ export interface ClientRequest {
   readonly forwardedScheme: string
   readonly forwardedHost: string
   readonly forwardedPort: number
+  /** Address and port of ours that the client is connected to, before `port_maps`. */
+  readonly localAddress: string
+  readonly localPort: number
   /** Path as sent, without query. */
   readonly rawPath: string
+  /** Path without query, normalized as for the router: dot segments, escapes of unreserved characters, slashes. */
+  readonly path: string
   /** Query string as sent, without `?`; empty if none. */
   readonly rawQuery: string
   /** After `trusted_ips` / `real_ip_header`. */
@@ -65,7 +73,10 @@ export interface ClientRequest {
   queryValues(name: string): readonly string[]
   /** All query arguments in order, decoded. `null` stands for an argument without `=`. */
   queryArguments(): readonly (readonly [name: string, value: string | null])[]
-  /** The whole body; buffers it (the upstream still gets it). Rejects with status 413 above `bytesMax`. */
+  /**
+   * The whole body; buffers it (the upstream still gets it). Above `bytesMax` it rejects with an error whose
+   * `status` is 413.
+   */
   body(bytesMax?: number): Promise<Uint8Array>
   /** Named and numbered captures of the route's regex path; index 0 is the whole match. */
   readonly uriCaptures: Readonly<Record<string, string>>
@@ -156,8 +167,8 @@ export interface LogPhase extends EveryPhase {
 /** A phase that is absent costs nothing. A handler that returns a Reply ends the request. */
 export interface PhaseHandlers {
   /** Global instances only: no route is known yet. */
-  rewrite?(exchange: RequestPhase): Awaitable<Reply | void>
-  access?(exchange: RequestPhase): Awaitable<Reply | void>
+  rewrite?(exchange: RequestPhase): Awaitable<Reply | undefined>
+  access?(exchange: RequestPhase): Awaitable<Reply | undefined>
   headerFilter?(exchange: ResponsePhase): void
   log?(exchange: LogPhase): void
   /** The instance was removed or replaced; requests in flight may still call its phases once. */
@@ -185,6 +196,10 @@ export interface PluginTools {
   readonly clock: Clock
   readonly random: Random
   readonly fetch: typeof fetch
+  /** One HTTP request to a server that the operator configured; keeps connections alive. */
+  readonly send: HttpSender
+  /** Queues of this worker by name: instances with equal settings share one, and it survives their replacement. */
+  readonly queues: BatchQueues
   /** Counters shared by all workers of the node. */
   readonly counters: SharedCounters
   /** Metrics of this worker; the node adds up those of all workers when it is asked for them. */
@@ -210,6 +225,8 @@ export interface PluginDefinition<C extends Fields = Fields> {
   /** Rules across fields of `config`, Kong's names, and shorthands; see schema/entity.ts. */
   readonly entity_checks?: EntityDefinition['entity_checks']
   readonly shorthand_fields?: EntityDefinition['shorthand_fields']
+  /** A rule that needs code: a message on the whole of `config`, or null. Runs when the fields are valid. */
+  config_validator?(config: RecordOf<C>): string | null
   /** Runs once per configured instance, whenever its configuration changes. Precompute here; throw to refuse. */
   prepare(config: RecordOf<C>, tools: PluginTools): PhaseHandlers
 }
