@@ -1,0 +1,59 @@
+/** `/status`: memory, connections, and whether the database answers. */
+import type { AdminOptions, MemoryStats } from '../admin-options.ts'
+import type { Endpoint } from '../endpoint.ts'
+import { json, message } from '../reply.ts'
+
+const units: Readonly<Record<string, readonly [divisor: number, name: string]>> = {
+  k: [1024, 'KiB'],
+  m: [1024 ** 2, 'MiB'],
+  g: [1024 ** 3, 'GiB'],
+}
+const scaleMax = 20
+
+export function statusEndpoints(options: AdminOptions): Endpoint[] {
+  const { stats, store, databaseLess } = options
+  return [
+    {
+      path: '/status',
+      methods: {
+        async GET({ query }) {
+          const unit = query.first('unit') ?? 'm'
+          const format = sizeFormat(unit, query.first('scale'))
+          if (typeof format === 'string') return message(400, format)
+          const common = { memory: memoryBody(stats.memory(), format), server: stats.connections() }
+          if (databaseLess !== null) return json(200, { ...common, configuration_hash: databaseLess.currentHash() })
+          return json(200, { ...common, database: { reachable: await store.ping() } })
+        },
+      },
+    },
+    {
+      path: '/status/dns',
+      methods: { GET: () => message(501, 'not implemented with the legacy DNS client') },
+    },
+  ]
+}
+
+/** Bytes to text, or what is wrong with the parameters. */
+function sizeFormat(unit: string, scaleText: string | undefined): ((bytes: number) => string) | string {
+  const key = unit.toLowerCase()
+  if (key === '' || key === 'b') return bytes => String(Math.trunc(bytes))
+  const scale = scaleText === undefined || Number.isNaN(Number(scaleText)) ? 2 : Number(scaleText)
+  if (scale < 0) return 'scale must be equal or greater than 0'
+  const known = Object.hasOwn(units, key) ? units[key] : undefined
+  if (known === undefined) return `invalid unit '${unit}' (expected 'k/K', 'm/M', or 'g/G')`
+  const [divisor, name] = known
+  const digits = Math.min(Math.trunc(scale), scaleMax)
+  return bytes => `${(bytes / divisor).toFixed(digits)} ${name}`
+}
+
+/** The members' names are Kong's; what they count is a process's JavaScript heap, and what workers share. */
+function memoryBody({ workers, shared }: MemoryStats, format: (bytes: number) => string) {
+  const dicts: Record<string, { allocated_slabs: string; capacity: string }> = {}
+  for (const [name, { usedBytes, capacityBytes }] of Object.entries(shared)) {
+    dicts[name] = { allocated_slabs: format(usedBytes), capacity: format(capacityBytes) }
+  }
+  return {
+    workers_lua_vms: workers.map(({ pid, heapBytes }) => ({ http_allocated_gc: format(heapBytes), pid })),
+    lua_shared_dicts: dicts,
+  }
+}

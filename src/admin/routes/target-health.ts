@@ -1,0 +1,65 @@
+/** `/upstreams/{upstream}/health` and setting the health of a target by hand. */
+import type { Row } from '../../entities/config.ts'
+import type { AdminOptions, TargetHealth } from '../admin-options.ts'
+import { collectionReply } from '../collection.ts'
+import type { AdminRequest, Endpoint } from '../endpoint.ts'
+import { json, message, noContent, notFound, type Reply } from '../reply.ts'
+import { findTarget, findUpstream, pageNewestFirst } from './targets.ts'
+
+const target = '/upstreams/{upstreams}/targets/{targets}'
+
+export function targetHealthEndpoints(options: AdminOptions): Endpoint[] {
+  const show: Endpoint = {
+    path: '/upstreams/{upstreams}/health',
+    methods: { GET: request => health(options, request) },
+  }
+  // A control plane balances nothing, so it has no health to set; these paths do not exist there.
+  if (options.cluster !== null || options.upstreamHealth === null) return [show]
+  const setters = (['healthy', 'unhealthy'] as const).flatMap(word =>
+    [target, `${target}/{address}`].map(path => ({
+      path: `${path}/${word}`,
+      methods: { PUT: (request: AdminRequest) => setHealth(options, request, word === 'healthy') },
+    })),
+  )
+  return [show, ...setters]
+}
+
+async function health(options: AdminOptions, request: AdminRequest): Promise<Reply> {
+  const { node, upstreamHealth } = options
+  const upstream = await findUpstream(options, request)
+  if (upstream === null) return notFound
+  if (request.query.first('balancer_health') === '1') {
+    const data = upstreamHealth === null ? noBalancer(upstream) : await upstreamHealth.balancer(upstream)
+    return json(200, { data, next: null, node_id: node.id })
+  }
+  const page = await pageNewestFirst(options, upstream, request)
+  const data: Row[] = []
+  for (const row of page.data) {
+    const { health, data: details } =
+      upstreamHealth === null ? unbalanced(row) : await upstreamHealth.target(upstream, row)
+    data.push({ ...row, health, data: details })
+  }
+  return collectionReply({ data, offset: page.offset }, request.path, [], { node_id: node.id })
+}
+
+async function setHealth(options: AdminOptions, request: AdminRequest, healthy: boolean): Promise<Reply> {
+  const found = await findTarget(options, request)
+  if (found === null || options.upstreamHealth === null) return notFound
+  const refusal = await options.upstreamHealth.set({ ...found, address: request.params['address'] ?? null, healthy })
+  return refusal === null ? noContent : message(400, refusal)
+}
+
+/** What a control plane can say of a target: its own configuration. */
+function unbalanced(row: Row): TargetHealth {
+  const weight = row['weight'] as number
+  const text = row['target'] as string
+  const colon = text.lastIndexOf(':')
+  const host = text.slice(0, colon)
+  const data = { host, port: Number(text.slice(colon + 1)), nodeWeight: weight, addresses: [] }
+  return { health: 'HEALTHCHECKS_OFF', data: { ...data, weight: { total: 0, available: 0, unavailable: 0 } } }
+}
+
+function noBalancer(upstream: Row) {
+  const details = { healthy: true, weight: { total: 0, unavailable: 0, available: 0 }, hosts: [] }
+  return { health: 'HEALTHCHECKS_OFF', balancer_health: 'HEALTHY', id: upstream['id'], details }
+}

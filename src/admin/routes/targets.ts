@@ -1,0 +1,117 @@
+/** `/upstreams/{upstream}/targets...`: targets are reached through their upstream only, by id or by `host:port`. */
+import type { Row } from '../../entities/config.ts'
+import { invalidOffset } from '../../store/violations.ts'
+import type { AdminOptions } from '../admin-options.ts'
+import { type CollectionPage, collectionReply, pageOption } from '../collection.ts'
+import type { AdminRequest, Endpoint } from '../endpoint.ts'
+import { entityInput } from '../entity-input.ts'
+import { parseSize } from '../paging.ts'
+import { json, noContent, notFound, type Reply } from '../reply.ts'
+import { isUuid } from '../uuid.ts'
+
+const collection = '/upstreams/{upstreams}/targets'
+
+export function targetEndpoints(options: AdminOptions): Endpoint[] {
+  const { repository, catalog } = options
+
+  async function change(request: AdminRequest): Promise<Reply> {
+    const found = await findTarget(options, request)
+    if (found === null) return notFound
+    const input = entityInput(request.body, { catalog, definition: catalog.get('targets') })
+    return json(200, await repository.update('targets', found.target['id'] as string, input))
+  }
+
+  const byName: Endpoint = {
+    path: `${collection}/{targets}`,
+    methods: {
+      async GET(request) {
+        const found = await findTarget(options, request)
+        return found === null ? notFound : json(200, found.target)
+      },
+      PUT: change,
+      PATCH: change,
+      async DELETE(request) {
+        const found = await findTarget(options, request)
+        if (found === null) return notFound
+        await repository.delete('targets', found.target['id'] as string)
+        return noContent
+      },
+    },
+  }
+  return [
+    { path: collection, methods: { GET: request => listNewestFirst(options, request) } },
+    { path: `${collection}/all`, methods: { GET: request => listAll(options, request) } },
+    byName,
+  ]
+}
+
+export async function findUpstream({ repository }: AdminOptions, { params }: AdminRequest): Promise<Row | null> {
+  return repository.find('upstreams', params['upstreams']!)
+}
+
+/** Null when there is no such upstream, or the target is not one of its own. */
+export async function findTarget(
+  options: AdminOptions,
+  request: AdminRequest,
+): Promise<{ upstream: Row; target: Row } | null> {
+  const { repository, store } = options
+  const upstream = await findUpstream(options, request)
+  if (upstream === null) return null
+  const key = request.params['targets']!
+  const upstreamId = upstream['id'] as string
+  const id = isUuid(key) ? key : (await store.findBy('targets', { upstream: upstreamId, target: key }))?.['id']
+  const target = id === undefined ? null : await repository.find('targets', id as string)
+  return target !== null && (target['upstream'] as { id: string }).id === upstreamId ? { upstream, target } : null
+}
+
+/** Kong sorts in memory too, and its offset is a position. An upstream has few targets; its page would be no page otherwise. */
+export async function pageNewestFirst(
+  { repository }: AdminOptions,
+  upstream: Row,
+  { query }: AdminRequest,
+): Promise<CollectionPage & { data: readonly Row[] }> {
+  const size = parseSize(pageOption(query, 'size'))
+  const at = position(pageOption(query, 'offset'))
+  const all: Row[] = []
+  let offset: string | null | undefined
+  do {
+    const foreign = { field: 'upstream', key: upstream['id'] as string }
+    const page: { data: readonly Row[]; offset: string | null } = await repository.page('targets', {
+      foreign,
+      size: '1000',
+      ...(offset === undefined ? {} : { offset }),
+    })
+    all.push(...page.data)
+    offset = page.offset
+  } while (offset !== null)
+  all.sort(newestFirst)
+  const end = at + size
+  return { data: all.slice(at, end), offset: end < all.length ? String(end) : null }
+}
+
+function newestFirst(a: Row, b: Row): number {
+  const difference = (b['created_at'] as number) - (a['created_at'] as number)
+  if (difference !== 0) return difference
+  return (a['id'] as string) < (b['id'] as string) ? 1 : -1
+}
+
+function position(value: unknown): number {
+  if (value === undefined) return 0
+  const number = typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : null
+  if (number === null) throw invalidOffset(String(value), 'expected a number')
+  return number
+}
+
+async function listNewestFirst(options: AdminOptions, request: AdminRequest): Promise<Reply> {
+  const upstream = await findUpstream(options, request)
+  if (upstream === null) return notFound
+  return collectionReply(await pageNewestFirst(options, upstream, request), request.path)
+}
+
+async function listAll(options: AdminOptions, request: AdminRequest): Promise<Reply> {
+  const upstream = await findUpstream(options, request)
+  if (upstream === null) return notFound
+  const [size, offset, tags] = ['size', 'offset', 'tags'].map(name => pageOption(request.query, name))
+  const foreign = { field: 'upstream', key: upstream['id'] as string }
+  return collectionReply(await options.repository.page('targets', { size, offset, tags, foreign }), request.path)
+}

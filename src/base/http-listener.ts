@@ -1,0 +1,164 @@
+/** HTTP servers for the node's own endpoints (Admin API, Status API): several addresses, TLS, limits, graceful close. */
+import { unlinkSync } from 'node:fs'
+import { createServer, type IncomingMessage, type Server, STATUS_CODES, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import { connect, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Clock } from './clock.ts'
+import type { ListenAddress } from './listen-address.ts'
+
+export interface TlsIdentity {
+  /** PEM, leaf first. */
+  readonly cert: string | Buffer
+  readonly key: string | Buffer
+}
+
+export interface HttpListenerOptions {
+  /** A `host` that begins with `unix:` is the path of a socket. */
+  readonly listen: readonly ListenAddress[]
+  /** One or more (RSA and ECDSA) for the addresses with `ssl`. */
+  readonly tls: readonly TlsIdentity[] | null
+  readonly clock: Clock
+  readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void
+  /** The whole answer to a request that is not HTTP, or exceeds a limit; the connection is closed after it. */
+  readonly refuse?: (status: number) => { readonly headers: readonly string[]; readonly body: string }
+}
+
+export interface HttpListener {
+  /** All addresses, or none and the reason. Answers what was bound: port 0 becomes the port the system chose. */
+  open(): Promise<readonly ListenAddress[]>
+  /** Stops accepting, lets requests in flight finish for at most `graceMs`, then closes every connection. */
+  close(graceMs: number): Promise<void>
+}
+
+/** nginx's `large_client_header_buffers` default, which Kong keeps: 4 of 8 KiB. */
+const headBytesMax = 32 * 1024
+const headerCountMax = 200
+/** A client that dribbles its head or its body holds a socket no longer than this. */
+const headTimeoutMs = 60_000
+const requestTimeoutMs = 300_000
+const keepAliveTimeoutMs = 65_000
+/** These endpoints serve operators and scrapers, not traffic. */
+const connectionsMax = 4096
+
+export function createHttpListener(options: HttpListenerOptions): HttpListener {
+  const servers: Server[] = []
+
+  async function open(): Promise<readonly ListenAddress[]> {
+    const bound: ListenAddress[] = []
+    try {
+      for (const address of options.listen) {
+        const server = createOne(options, address)
+        servers.push(server)
+        bound.push(await listen(server, address))
+      }
+    } catch (error) {
+      await close(0)
+      throw error
+    }
+    return bound
+  }
+
+  async function close(graceMs: number): Promise<void> {
+    const closing = servers.splice(0)
+    const timer = options.clock.after(graceMs, () => {
+      for (const server of closing) server.closeAllConnections()
+    })
+    await Promise.all(closing.map(server => closeOne(server, graceMs)))
+    timer.cancel()
+  }
+
+  return { open, close }
+}
+
+function createOne(options: HttpListenerOptions, address: ListenAddress): Server {
+  const limits = {
+    maxHeaderSize: headBytesMax,
+    headersTimeout: headTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: keepAliveTimeoutMs,
+    noDelay: true,
+    requireHostHeader: true,
+  }
+  const server = address.ssl ? createTls(options, limits) : createServer(limits)
+  server.maxHeadersCount = headerCountMax
+  server.maxConnections = connectionsMax
+  server.on('request', options.onRequest)
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuse(options, error, socket))
+  return server
+}
+
+function createTls(options: HttpListenerOptions, limits: object): Server {
+  const identities = options.tls ?? []
+  if (identities.length === 0) throw new Error('a listen address with ssl needs a certificate')
+  return createTlsServer({
+    ...limits,
+    cert: identities.map(identity => identity.cert),
+    key: identities.map(identity => identity.key),
+    minVersion: 'TLSv1.2',
+    ALPNProtocols: ['http/1.1'],
+  })
+}
+
+/** Answers what the parser rejected; the codes are those of Node's parser. */
+function refuse(options: HttpListenerOptions, error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy()
+    return
+  }
+  let status = 400
+  if (error.code === 'HPE_INVALID_METHOD') status = 405
+  else if (error.code === 'HPE_HEADER_OVERFLOW') status = 431
+  else if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') status = 408
+  const { headers, body } = options.refuse?.(status) ?? { headers: [], body: '' }
+  const head = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...headers]
+  head.push(`Content-Length: ${Buffer.byteLength(body)}`, 'Connection: close')
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+}
+
+async function listen(server: Server, address: ListenAddress): Promise<ListenAddress> {
+  const path = address.host.startsWith('unix:') ? address.host.slice('unix:'.length) : null
+  try {
+    await bind(server, address, path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (path === null || code !== 'EADDRINUSE' || (await isServed(path))) throw error
+    // Left over by a process that was killed: nobody answers there.
+    unlinkSync(path)
+    await bind(server, address, path)
+  }
+  const at = server.address()
+  return typeof at === 'object' && at !== null ? { ...address, port: at.port } : address
+}
+
+function bind(server: Server, address: ListenAddress, path: string | null): Promise<void> {
+  const backlog = address.backlog === null ? {} : { backlog: address.backlog }
+  // `reuseport` is not passed on: one process serves these endpoints, and a port taken by another node must be an error.
+  const target = path === null ? { host: address.host, port: address.port, ipv6Only: address.ipv6only } : { path }
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ ...target, ...backlog }, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+function isServed(path: string): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket: Socket = connect(path, () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}
+
+function closeOne(server: Server, graceMs: number): Promise<void> {
+  if (!server.listening) return Promise.resolve()
+  return new Promise(resolve => {
+    server.close(() => resolve())
+    server.closeIdleConnections()
+    if (graceMs === 0) server.closeAllConnections()
+  })
+}
