@@ -1,6 +1,7 @@
 /** All definitions of a running node, and how they refer to one another. */
 import type { EntityDefinition } from '../schema/entity.ts'
 import type { Fields } from '../schema/field.ts'
+import type { FieldErrors, Subschema } from '../schema/validate.ts'
 
 /** A foreign field seen from the entity it points to. */
 export interface ForeignReference {
@@ -32,6 +33,8 @@ export interface EntityCatalog {
   foreignFields(name: string): readonly ForeignReference[]
   /** Foreign fields of others that point to this entity. */
   references(name: string): readonly ForeignReference[]
+  /** The further definition that a row's subschema key selects, errors when it names none, null when there is none to select. */
+  subschema(entity: string, row: Readonly<Record<string, unknown>>): Subschema | { readonly errors: FieldErrors } | null
   /** Enabled plugins by name. */
   readonly plugins: ReadonlyMap<string, PluginSchema>
   /** Installed vault types by name, with the fields of their config. */

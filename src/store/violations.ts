@@ -1,34 +1,12 @@
 /** The refusals of store and repository, each with the text that Kong's clients see. */
-import { luaNotation, luaNotationIndented } from '../schema/lua-notation.ts'
+import { luaNotation, schemaViolationMessage } from '../schema/messages.ts'
 import type { FieldErrors } from '../schema/validate.ts'
 import { StoreError } from './errors.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
 export function schemaViolation(errors: FieldErrors): StoreError {
-  const texts: string[] = []
-  const whole = errors['@entity']
-  if (whole !== undefined) texts.push(...(Array.isArray(whole) ? whole : [whole]).map(String))
-  for (const field of Object.keys(errors).sort()) {
-    const error = errors[field]
-    if (field === '@entity') continue
-    if (error === null || typeof error !== 'object') texts.push(`${field}: ${error}`)
-    else texts.push(...nestedTexts(field, error))
-  }
-  const only = texts.length === 1
-  const message = only ? `schema violation (${texts[0]})` : `${texts.length} schema violations (${texts.join('; ')})`
-  return new StoreError('schema_violation', message, errors)
-}
-
-/** One level is flattened; what lies deeper is printed as a Lua table. Elements of arrays count from 1. */
-function nestedTexts(field: string, errors: object): string[] {
-  const members: [string, unknown][] = Array.isArray(errors)
-    ? errors.flatMap((error, index): [string, unknown][] => (error == null ? [] : [[String(index + 1), error]]))
-    : Object.entries(errors).sort(([a], [b]) => (a < b ? -1 : 1))
-  return members.map(([name, error]) => {
-    const text = error !== null && typeof error === 'object' ? luaNotationIndented(error) : error
-    return `${field}.${name}: ${text}`
-  })
+  return new StoreError('schema_violation', schemaViolationMessage(errors), errors)
 }
 
 export function primaryKeyViolation(key: Fields): StoreError {

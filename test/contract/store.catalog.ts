@@ -82,6 +82,7 @@ export function catalogOf(list: readonly EntityDefinition[]): EntityCatalog {
     get: name => byName.get(name)!,
     foreignFields: name => references.filter(reference => reference.entity.name === name),
     references: name => references.filter(reference => reference.references.name === name),
+    subschema: () => null,
     plugins: new Map(),
     vaults: new Map<string, Fields>(),
   }

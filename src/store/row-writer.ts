@@ -1,0 +1,135 @@
+/** From what a client sent to a stored row, within a transaction: names resolved, validated, completed, written. */
+import type { Clock } from '../base/clock.ts'
+import type { Random } from '../base/random.ts'
+import type { EntityCatalog } from '../entities/catalog.ts'
+import type { Row } from '../entities/config.ts'
+import { TTL_FIELD } from '../schema/columns.ts'
+import type { EntityDefinition } from '../schema/entity.ts'
+import { type ValidateContext, validate } from '../schema/validate.ts'
+import { resolveForeignNames } from './foreign-names.ts'
+import { isUuid, primaryKeyOf } from './row-key.ts'
+import { type Input, type RuleTools, rulesOf } from './rules/entity-rules.ts'
+import type { StoreTransaction } from './store.ts'
+import { expiryOf, takeTtl } from './ttl.ts'
+import { schemaViolation } from './violations.ts'
+
+export interface WriteOptions {
+  /** False when values are stored in their final form already (`_transform: false` in declarative files). */
+  readonly transform?: boolean
+}
+
+export interface RowWriterOptions {
+  readonly catalog: EntityCatalog
+  readonly clock: Clock
+  readonly random: Random
+}
+
+export class RowWriter {
+  readonly #catalog: EntityCatalog
+  readonly #clock: Clock
+  readonly #random: Random
+
+  constructor({ catalog, clock, random }: RowWriterOptions) {
+    this.#catalog = catalog
+    this.#clock = clock
+    this.#random = random
+  }
+
+  async insert(tx: StoreTransaction, entity: string, input: Input): Promise<Row> {
+    return this.upsert(tx, this.#catalog.get(entity), null, input, {}, 'insert')
+  }
+
+  /** PUT: the whole row is made anew; only the primary key of an existing one stays. */
+  async upsert(
+    tx: StoreTransaction,
+    definition: EntityDefinition,
+    existing: Row | null,
+    input: Input,
+    options: WriteOptions = {},
+    operation: 'insert' | 'upsert' = 'upsert',
+  ): Promise<Row> {
+    const { ttl, rest } = takeTtl(definition, input)
+    const row = await this.#valid(tx, definition, rest, { operation }, options)
+    if (definition.ttl) row[TTL_FIELD] = expiryOf(ttl ?? null, row['created_at'], this.#clock.now())
+    return this.#store(tx, definition, existing, row, rest)
+  }
+
+  /** PATCH: what is not given stays. */
+  async update(tx: StoreTransaction, definition: EntityDefinition, existing: Row, input: Input): Promise<Row> {
+    const { ttl, rest } = takeTtl(definition, input)
+    const { [TTL_FIELD]: expiry, ...old } = existing
+    const before = definition.ttl ? old : existing
+    const row = await this.#valid(tx, definition, rest, { operation: 'update', existing: before }, {})
+    if (definition.ttl) {
+      row[TTL_FIELD] = ttl === undefined ? expiry : expiryOf(ttl, row['updated_at'], this.#clock.now())
+    }
+    return this.#store(tx, definition, existing, row, rest)
+  }
+
+  async delete(tx: StoreTransaction, entity: string, key: string): Promise<void> {
+    await rulesOf(entity).beforeDelete?.(key, this.#tools(tx))
+    await tx.delete(entity, key)
+  }
+
+  async #valid(
+    tx: StoreTransaction,
+    definition: EntityDefinition,
+    input: Input,
+    how: Pick<ValidateContext, 'operation' | 'existing'>,
+    { transform = true }: WriteOptions,
+  ): Promise<Record<string, unknown>> {
+    const resolved = await resolveForeignNames(this.#catalog, definition.name, input, tx)
+    const validation = validate(definition, resolved, {
+      ...how,
+      nowMs: this.#clock.now(),
+      uuid: () => this.#random.uuid(),
+      randomBytes: count => this.#random.bytes(count),
+      subschema: row => this.#catalog.subschema(definition.name, row),
+    })
+    if (!validation.ok) throw schemaViolation(validation.errors)
+    const row = { ...validation.row }
+    return transform && definition.transform ? { ...definition.transform(row, resolved) } : row
+  }
+
+  async #store(
+    tx: StoreTransaction,
+    definition: EntityDefinition,
+    existing: Row | null,
+    row: Record<string, unknown>,
+    input: Input,
+  ): Promise<Row> {
+    const { name } = definition
+    const primary = primaryKeyOf(definition)
+    if (existing !== null) row[primary] = existing[primary]
+    lowerIds(this.#catalog, definition, row)
+    const rules = rulesOf(name)
+    rules.normalize?.(row, input)
+    await rules.check?.(row, existing, this.#tools(tx))
+    if (existing === null) await tx.insert(name, row)
+    else await tx.update(name, row)
+    await rules.afterWrite?.(row, this.#tools(tx))
+    return row
+  }
+
+  #tools(tx: StoreTransaction): RuleTools {
+    return {
+      catalog: this.#catalog,
+      reads: tx,
+      insert: async (entity, input) => {
+        await this.insert(tx, entity, input)
+      },
+      delete: (entity, key) => this.delete(tx, entity, key),
+    }
+  }
+}
+
+/** Ids are compared as text, so they are kept in one spelling. */
+function lowerIds(catalog: EntityCatalog, definition: EntityDefinition, row: Record<string, unknown>): void {
+  const primary = primaryKeyOf(definition)
+  const id = row[primary]
+  if (typeof id === 'string' && isUuid(id)) row[primary] = id.toLowerCase()
+  for (const { field } of catalog.foreignFields(definition.name)) {
+    const reference = row[field] as { readonly id: string } | null | undefined
+    if (reference) row[field] = { id: reference.id.toLowerCase() }
+  }
+}

@@ -1,0 +1,54 @@
+/** Rules that a schema cannot say, because they need other rows: one small object per entity that has any. */
+import type { EntityCatalog } from '../../entities/catalog.ts'
+import type { Row } from '../../entities/config.ts'
+import type { StoreReads } from '../store.ts'
+import { caCertificateRules } from './ca-certificates.ts'
+import { certificateRules } from './certificates.ts'
+import { pluginRules } from './plugins.ts'
+import { targetRules } from './targets.ts'
+
+export type Input = Readonly<Record<string, unknown>>
+
+/** What a rule may use to write rows of other entities, with all that an ordinary write does. */
+export interface RuleTools {
+  readonly catalog: EntityCatalog
+  readonly reads: StoreReads
+  insert(entity: string, input: Input): Promise<void>
+  delete(entity: string, key: string): Promise<void>
+}
+
+export interface EntityRules {
+  /** Normalises a valid row before it is stored. */
+  readonly normalize?: (row: Record<string, unknown>, input: Input) => void
+  /** Refuses a valid row for what others say; `existing` is the row it replaces. */
+  readonly check?: (row: Row, existing: Row | null, tools: RuleTools) => Promise<void>
+  /** Writes what belongs to the row but is kept elsewhere. */
+  readonly afterWrite?: (row: Row, tools: RuleTools) => Promise<void>
+  readonly beforeDelete?: (key: string, tools: RuleTools) => Promise<void>
+  /** Adds what belongs to the row but is kept elsewhere. */
+  readonly present?: (row: Row, reads: StoreReads) => Promise<Row>
+  /** The primary key for a text that is neither an id nor an endpoint key. */
+  readonly locate?: (name: string, reads: StoreReads) => Promise<string | null>
+}
+
+const RULES: Readonly<Record<string, EntityRules>> = {
+  ca_certificates: caCertificateRules,
+  certificates: certificateRules,
+  plugins: pluginRules,
+  targets: targetRules,
+}
+const none: EntityRules = {}
+
+export function rulesOf(entity: string): EntityRules {
+  return RULES[entity] ?? none
+}
+
+/** All rows that match, page by page. */
+export async function* rowsWhere(reads: StoreReads, entity: string, where: Readonly<Record<string, string>>) {
+  let after: string | null = null
+  do {
+    const page: Awaited<ReturnType<StoreReads['page']>> = await reads.page(entity, { size: 500, after, where })
+    yield* page.rows
+    after = page.next
+  } while (after !== null)
+}
