@@ -10,3 +10,8 @@ export interface ListenAddress {
   readonly backlog: number | null
   readonly ipv6only: boolean
 }
+
+/** `host:port`, as a person writes it. */
+export function formatAddress({ host, port, ssl }: ListenAddress): string {
+  return `${host.includes(':') && !host.startsWith('unix:') ? `[${host}]` : host}${host.startsWith('unix:') ? '' : `:${port}`}${ssl ? ' (TLS)' : ''}`
+}

@@ -1,0 +1,89 @@
+/** The half of a node that proxies: its workers, and what they share. */
+import { fork } from 'node:child_process'
+import { getCompileCacheDir } from 'node:module'
+import { availableParallelism } from 'node:os'
+import { extname, join } from 'node:path'
+import type { Clock } from '../base/clock.ts'
+import { formatAddress } from '../base/listen-address.ts'
+import type { Logger } from '../base/logger.ts'
+import type { MetricDump } from '../sdk/metrics.ts'
+import { createCounterAuthority, type LeaseAsk } from '../sdk/counter-authority.ts'
+import type { Settings } from '../settings/definition.ts'
+import type { ConfigCopy } from './config-copy.ts'
+import { Supervisor, type WorkerPlan } from './supervisor.ts'
+import type { ConnectionCounts, WorkerReport } from './worker-messages.ts'
+
+export interface ProxyHalfOptions {
+  readonly copy: ConfigCopy
+  readonly settings: Settings
+  readonly nodeId: string
+  readonly hostname: string
+  readonly log: Logger
+  readonly clock: Clock
+}
+
+const WORKER = join(import.meta.dirname, `../worker${extname(import.meta.filename)}`)
+
+export class ProxyHalf {
+  readonly supervisor: Supervisor
+  readonly #options: ProxyHalfOptions
+  #reports: readonly WorkerReport[] = []
+
+  constructor(options: ProxyHalfOptions) {
+    this.#options = options
+    const { copy, log, clock } = options
+    const counters = createCounterAuthority({ clock, workerCount: () => this.supervisor.workerCount })
+    this.supervisor = new Supervisor({
+      copy,
+      log,
+      clock,
+      answer: message => counters.answer(message as LeaseAsk),
+      fork: () => fork(WORKER, [getCompileCacheDir() ?? ''], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }),
+    })
+  }
+
+  start(): Promise<void> {
+    return this.supervisor.start(this.#plan(this.#options.settings))
+  }
+  reload(settings: Settings, drainTimeoutMs: number): Promise<void> {
+    return this.supervisor.reload(this.#plan(settings), drainTimeoutMs)
+  }
+
+  describe(): string[] {
+    const workers = this.supervisor.workerCount === 1 ? '1 worker' : `${this.supervisor.workerCount} workers`
+    return this.supervisor.addresses.map(address => `proxy listening on ${formatAddress(address)} (${workers})`)
+  }
+
+  /** Asks the workers; a caller that cannot wait gets the last answer from `counts` and `reports`. */
+  async collect(): Promise<readonly WorkerReport[]> {
+    this.#reports = await this.supervisor.collect()
+    return this.#reports
+  }
+  get reports(): readonly WorkerReport[] {
+    return this.#reports
+  }
+  counts(): ConnectionCounts {
+    return sumCounts(this.#reports)
+  }
+  metrics(): readonly (readonly MetricDump[])[] {
+    return this.#reports.map(report => report.metrics)
+  }
+
+  #plan(settings: Settings): WorkerPlan {
+    const { nodeId, hostname } = this.#options
+    const { nginx_worker_processes } = settings
+    return {
+      start: { settings, nodeId, hostname, role: settings.role },
+      workerCount: nginx_worker_processes === 'auto' ? availableParallelism() : nginx_worker_processes,
+      addresses: settings.proxy_listen,
+    }
+  }
+}
+
+function sumCounts(reports: readonly WorkerReport[]): ConnectionCounts {
+  const sum = { accepted: 0, active: 0, handled: 0, requests: 0, reading: 0, writing: 0, waiting: 0 }
+  for (const { connections } of reports) {
+    for (const name of Object.keys(sum) as (keyof ConnectionCounts)[]) sum[name] += connections[name]
+  }
+  return sum
+}

@@ -1,0 +1,128 @@
+/** kong.conf as the proxy wants it: what `proxy/` needs of the settings, parsed and with its defaults. */
+import { existsSync, readFileSync } from 'node:fs'
+import { isAbsolute, join } from 'node:path'
+import type { ProxySettings } from '../proxy/proxy-settings.ts'
+import type { Settings } from '../settings/definition.ts'
+import { responseHeaders, upstreamRequestId } from '../settings/header-tokens.ts'
+import { tlsProfile } from '../settings/tls-profile.ts'
+
+/** A head may fill nginx's large buffers: `4 8k` is four lines of up to 8 KiB; here only their sum counts. */
+const HEAD_BYTES_DEFAULT = 32 * 1024
+/** More headers than any client of good will sends; a head is bounded by its bytes anyway. */
+const HEADER_COUNT_MAX = 1000
+/** Bodies that a plugin wants to see whole. */
+const BUFFERED_BODY_BYTES_MAX = 64 * 1024 * 1024
+
+export function proxySettingsFrom(settings: Settings, accessLog: ProxySettings['accessLog']): ProxySettings {
+  return {
+    listeners: settings.proxy_listen,
+    responseHeaders: responseHeaders(settings.headers),
+    upstreamRequestId: upstreamRequestId(settings.headers_upstream),
+    allowDebugHeader: settings.allow_debug_header,
+    trustedIps: settings.trusted_ips,
+    realIpHeader: settings.real_ip_header,
+    realIpRecursive: settings.real_ip_recursive,
+    portMaps: new Map((settings.port_maps ?? []).map(map => [map.internal, map.external])),
+    keepalive: {
+      poolSize: settings.upstream_keepalive_pool_size,
+      requestsMax: settings.upstream_keepalive_max_requests,
+      idleTimeoutS: settings.upstream_keepalive_idle_timeout,
+    },
+    client: clientLimits(settings),
+    connectionsMax: settings.nginx_events_worker_connections === 'auto' ? 0 : settings.nginx_events_worker_connections,
+    errorDefaultType: settings.error_default_type,
+    errorTemplates: errorTemplates(settings),
+    tls: tlsSettings(settings),
+    dns: {
+      nameservers: settings.dns_resolver,
+      hostsFile: settings.dns_hostsfile,
+      order: settings.dns_order,
+      staleTtlS: settings.dns_stale_ttl,
+      notFoundTtlS: settings.dns_not_found_ttl,
+      errorTtlS: settings.dns_error_ttl,
+      validTtlS: settings.dns_valid_ttl,
+    },
+    accessLog,
+  }
+}
+
+function clientLimits(settings: Settings): ProxySettings['client'] {
+  return {
+    headBytesMax: headBytesMax(settings.nginx_http_large_client_header_buffers),
+    headerCountMax: HEADER_COUNT_MAX,
+    bodyBytesMax: settings.nginx_http_client_max_body_size,
+    keepaliveRequestsMax: settings.nginx_http_keepalive_requests,
+    keepaliveTimeoutMs: settings.nginx_http_keepalive_timeout * 1000,
+    headTimeoutMs: settings.nginx_http_client_header_timeout * 1000,
+    bodyTimeoutMs: settings.nginx_http_client_body_timeout * 1000,
+    sendTimeoutMs: settings.nginx_http_send_timeout * 1000,
+    bufferedBodyBytesMax: BUFFERED_BODY_BYTES_MAX,
+  }
+}
+
+/** `4 8k`: number and size of nginx's buffers. */
+function headBytesMax(buffers: string): number {
+  const match = /^(\d+)\s+(\d+)([km]?)$/i.exec(buffers.trim())
+  if (match === null) return HEAD_BYTES_DEFAULT
+  const unit = { '': 1, k: 1024, m: 1024 * 1024 }[match[3]!.toLowerCase()] ?? 1
+  return Number(match[1]) * Number(match[2]) * unit
+}
+
+function errorTemplates(settings: Settings): ProxySettings['errorTemplates'] {
+  const given = {
+    html: settings.error_template_html,
+    json: settings.error_template_json,
+    xml: settings.error_template_xml,
+    plain: settings.error_template_plain,
+  }
+  const read = Object.entries(given).filter(([, path]) => path !== null)
+  return Object.fromEntries(read.map(([kind, path]) => [kind, readFileSync(path!, 'utf8')]))
+}
+
+function tlsSettings(settings: Settings): ProxySettings['tls'] {
+  const { client_ssl, client_ssl_cert, client_ssl_cert_key } = settings
+  const hasClientCertificate = client_ssl && client_ssl_cert !== null && client_ssl_cert_key !== null
+  return {
+    ...tlsProfile(settings),
+    defaultCertificates: listenerCertificates(settings, 'proxy'),
+    sessionTimeoutS: settings.ssl_session_timeout,
+    sessionTickets: settings.ssl_session_tickets,
+    clientCertificate: hasClientCertificate ? { cert: client_ssl_cert, key: client_ssl_cert_key } : null,
+    trustedCertificates: trustedCertificates(settings.lua_ssl_trusted_certificate),
+    verifyDepth: settings.lua_ssl_verify_depth,
+  }
+}
+
+const CERTIFICATE_SETTINGS = {
+  proxy: { given: 'ssl', made: ['kong-default', 'kong-default-ecdsa'] },
+  admin: { given: 'admin_ssl', made: ['admin-kong-default', 'admin-kong-default-ecdsa'] },
+  status: { given: 'status_ssl', made: ['status-kong-default', 'status-kong-default-ecdsa'] },
+} as const
+
+/** The certificates of a listener: those of the settings, else the self-signed ones that the prefix holds. */
+export function listenerCertificates(
+  settings: Settings,
+  listener: keyof typeof CERTIFICATE_SETTINGS,
+): { readonly cert: string; readonly key: string }[] {
+  const { given, made } = CERTIFICATE_SETTINGS[listener]
+  const certs = settings[`${given}_cert`] ?? []
+  const keys = settings[`${given}_cert_key`] ?? []
+  if (certs.length > 0) return certs.map((cert, index) => ({ cert, key: keys[index]! }))
+  return made
+    .map(name => join(settings.prefix, 'ssl', name))
+    .filter(path => existsSync(`${path}.crt`))
+    .map(path => ({ cert: readFileSync(`${path}.crt`, 'utf8'), key: readFileSync(`${path}.key`, 'utf8') }))
+}
+
+/** PEM of all files named, or null when the system's store is all there is. */
+function trustedCertificates(names: readonly string[]): string | null {
+  const files = names.filter(name => name !== 'system')
+  return files.length === 0 ? null : files.map(path => readFileSync(path, 'utf8')).join('\n')
+}
+
+/** Where a log setting writes: an absolute path, or null for `off`. A format after the path is Kong's and ignored. */
+export function logPath(settings: Settings, value: string): string | null {
+  const path = value.trim().split(/\s+/)[0]!
+  if (path === 'off' || path === '') return null
+  return isAbsolute(path) ? path : join(settings.prefix, path)
+}

@@ -1,0 +1,194 @@
+/** One worker process: the configuration it runs, the engine that proxies, and the channel to the main process. */
+import { openSync, closeSync, writeSync } from 'node:fs'
+import { systemClock } from '../base/clock.ts'
+import { createLogger } from '../base/logger.ts'
+import { systemRandom } from '../base/random.ts'
+import { createCatalog } from '../entities/catalog.ts'
+import { logPath, proxySettingsFrom } from './proxy-settings-from.ts'
+import { enabledPlugins, pluginCatalogOptions } from './enabled-plugins.ts'
+import type { BoundSocket } from './bound-sockets.ts'
+import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.ts'
+import { createProxyEngine, type ProxyEngine } from '../proxy/engine.ts'
+import type { Preparation, RunningConfig, SnapshotPreparation } from '../proxy/running-config.ts'
+import { createRunningConfig } from '../proxy/running-config.ts'
+import { createLeasedCounters } from '../sdk/leased-counters.ts'
+import { createMetricRegistry } from '../sdk/metrics-registry.ts'
+import { createWorkerTools, type WorkerTools } from '../sdk/plugin-tools.ts'
+import type { Settings } from '../settings/definition.ts'
+
+const tell = (message: FromWorker) => process.send!(message)
+const log = createLogger({ level: 'notice', write: line => process.stderr.write(line), now: systemClock.now })
+
+interface Running {
+  readonly start: WorkerStart
+  readonly config: RunningConfig
+  readonly engine: ProxyEngine
+  readonly tools: WorkerTools
+  readonly metrics: ReturnType<typeof createMetricRegistry>
+  readonly accessLog: AccessLog | null
+}
+
+let running: Running | null = null
+const snapshots = new Map<number, SnapshotPreparation>()
+const prepared = new Map<number, Preparation>()
+const asked = new Map<number, (answer: unknown) => void>()
+let nextAsk = 1
+
+function start(message: WorkerStart): void {
+  const settings = message.settings as Settings
+  log.setLevel(settings.log_level)
+  const clock = systemClock
+  const random = systemRandom
+  const path = logPath(settings, settings.proxy_access_log)
+  const accessLog = path === null ? null : new AccessLog(path)
+  const plugins = enabledPlugins(settings.plugins)
+  const catalog = createCatalog(pluginCatalogOptions(plugins, settings))
+  const metrics = createMetricRegistry()
+  const counters = createLeasedCounters({ clock, ask })
+  const node = { id: message.nodeId, hostname: message.hostname, role: message.role, workerId: message.slot }
+  const proxySettings = proxySettingsFrom(settings, accessLog === null ? null : line => accessLog.write(line))
+  let tools: WorkerTools | null = null
+  const config = createRunningConfig({
+    catalog,
+    plugins: new Map(plugins.map(plugin => [plugin.name, plugin])),
+    tools: scope => tools!.for(scope),
+    settings: proxySettings,
+    clock,
+    random,
+    log,
+  })
+  tools = createWorkerTools({ clock, random, log, entities: config.reader, counters, metrics, node })
+  const engine = createProxyEngine({ config, settings: proxySettings, clock, random, log, node })
+  running = { start: message, config, engine, tools, metrics, accessLog }
+  tell({ type: 'started' })
+}
+
+/** A question to the main process; resolves with its answer. */
+function ask(message: unknown): Promise<never> {
+  return new Promise(resolve => {
+    const id = nextAsk++
+    asked.set(id, resolve as (answer: unknown) => void)
+    tell({ type: 'ask', id, message })
+  })
+}
+
+function receive(message: ToWorker, socket: unknown): void {
+  switch (message.type) {
+    case 'start':
+      return start(message)
+    case 'listen':
+      running!.engine.attach(socket as BoundSocket, message.address)
+      tell({ type: 'listening', address: message.address })
+      return
+    case 'snapshot-begin':
+      snapshots.set(message.id, running!.config.prepareSnapshot(message.head))
+      return
+    case 'snapshot-batch':
+      snapshots.get(message.id)?.add(message.changes)
+      return
+    case 'snapshot-end': {
+      const snapshot = snapshots.get(message.id)!
+      snapshots.delete(message.id)
+      return settle(message.id, snapshot.finish())
+    }
+    case 'delta':
+      return settle(message.id, running!.config.prepareDelta(message.delta))
+    case 'commit':
+      take(message.id)?.commit()
+      tell({ type: 'committed', id: message.id })
+      return
+    case 'discard':
+      snapshots.delete(message.id)
+      take(message.id)?.discard()
+      return
+    case 'answer':
+      asked.get(message.id)?.(message.answer)
+      asked.delete(message.id)
+      return
+    case 'collect':
+      return collect(message.id)
+    case 'log-level':
+      return log.setLevel(message.level)
+    case 'reopen-logs':
+      return running?.accessLog?.reopen()
+    case 'drain':
+      void drain(message.timeoutMs)
+  }
+}
+
+function settle(id: number, preparation: Preparation): void {
+  if (preparation.ok) prepared.set(id, preparation)
+  tell({ type: 'prepared', id, refusal: preparation.ok ? null : preparation.refusal })
+}
+
+function take(id: number): Extract<Preparation, { ok: true }> | null {
+  const preparation = prepared.get(id)
+  prepared.delete(id)
+  return preparation?.ok ? preparation : null
+}
+
+function collect(id: number): void {
+  const { engine, metrics, start } = running!
+  const { heapUsed, rss } = process.memoryUsage()
+  const report = {
+    pid: process.pid,
+    slot: start.slot,
+    metrics: metrics.dump(),
+    connections: engine.stats(),
+    memory: { heapUsed, rss },
+  }
+  tell({ type: 'collected', id, report })
+}
+
+async function drain(timeoutMs: number): Promise<void> {
+  if (running === null) process.exit(0)
+  await running.engine.drain(timeoutMs)
+  await Promise.race([running.tools.close(), new Promise<void>(resolve => systemClock.after(timeoutMs, resolve))])
+  process.exit(0)
+}
+
+/** Lines collected for a moment, so that a busy worker writes once per loop turn and not once per request. */
+class AccessLog {
+  readonly #path: string
+  #file: number
+  #lines = ''
+
+  constructor(path: string) {
+    this.#path = path
+    this.#file = openSync(path, 'a', 0o640)
+    process.on('exit', () => this.#flush())
+  }
+  write(line: string): void {
+    if (this.#lines === '') setImmediate(() => this.#flush())
+    this.#lines += `${line}\n`
+  }
+  reopen(): void {
+    this.#flush()
+    closeSync(this.#file)
+    this.#file = openSync(this.#path, 'a', 0o640)
+  }
+  #flush(): void {
+    if (this.#lines === '') return
+    const lines = this.#lines
+    this.#lines = ''
+    try {
+      writeSync(this.#file, lines)
+    } catch (error) {
+      log.error(`access log ${this.#path}: ${(error as Error).message}`)
+    }
+  }
+}
+
+process.on('message', (message, socket) => {
+  try {
+    receive(message as ToWorker, socket)
+  } catch (error) {
+    // The main process decides what becomes of a worker that cannot do what it is told.
+    log.crit(`worker: ${(error as Error).stack}`)
+    process.send!({ type: 'failed', message: (error as Error).message } satisfies FromWorker, () => process.exit(1))
+  }
+})
+// Without its parent a worker has nobody to get configuration from, or to be stopped by.
+process.on('disconnect', () => process.exit(0))
+// Ctrl-C in a terminal reaches the whole group: the main process ends its workers itself.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGHUP', 'SIGUSR1'] as const) process.on(signal, () => {})
