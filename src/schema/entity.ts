@@ -1,8 +1,14 @@
 /** What an entity is: plain data, from which every reader of the schema derives its own form. */
 import type { Fields, RecordOf } from './field.ts'
 
-/** A rule across fields, in Kong's names (`entity_checks` in `/schemas/*`). Data only; evaluated by entity-checks.ts. */
+/** A rule across fields, in Kong's names (`entity_checks` in `/schemas/*`); evaluated by entity-checks.ts. */
 export type EntityCheck = Readonly<Record<string, unknown>>
+
+/** Members (dots lead into records) that a transformation reads: all of `input` or none, and `needs` with them. */
+export interface TransformInput {
+  readonly input: readonly string[]
+  readonly needs?: readonly string[]
+}
 
 /** An input-only field, or an old name of a field, that expands into others. */
 export interface ShorthandField {
@@ -42,6 +48,8 @@ export interface EntityDefinition<F extends Fields = Fields> {
   readonly subschema_key?: string
   /** Rules that need code: run on the whole row after fields and checks; returns errors by field (`@entity` for the whole). */
   readonly validate?: (row: Readonly<Record<string, unknown>>) => Record<string, unknown> | null
+  /** What `transform` reads, checked before it runs. */
+  readonly transform_inputs?: readonly TransformInput[]
   /** Changes a valid row before it is stored (hashing a password); never run when `_transform` is false. */
   readonly transform?: (
     row: Record<string, unknown>,

@@ -1,0 +1,13 @@
+/** What validating a field yields, and what it depends on besides the value. */
+
+/** A text, or errors by member; positions of an array without error are null. */
+export type FieldError = string | { readonly [member: string]: unknown } | readonly unknown[]
+
+export interface ValidatorScope {
+  /** PATCH: some texts say "when updating". */
+  readonly updating: boolean
+  /** Rows from a newer or older node: unknown members that are null are let through. */
+  readonly ignoresUnknownNulls: boolean
+}
+
+export type FieldValidator = (value: unknown, scope: ValidatorScope) => FieldError | null
