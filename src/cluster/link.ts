@@ -15,8 +15,13 @@ export interface ConfigSource {
   export(): Promise<{ readonly head: ConfigHead; readonly batches: AsyncIterable<readonly ConfigChange[]> }>
 }
 
-/** How applying a version ended. */
-export type ApplyOutcome = { readonly ok: true } | { readonly ok: false; readonly refusal: ConfigRefusal }
+/**
+ * How applying a version ended. `resync`: the rows of a delta do not add up to its hash, so the copy here and the one
+ * at the source differ, and only a full snapshot helps.
+ */
+export type ApplyOutcome =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly refusal: ConfigRefusal; readonly resync?: boolean }
 
 /**
  * Where configuration goes: validate, compile in every worker, persist, then swap. Calls are made one at a time.

@@ -1,0 +1,492 @@
+/**
+ * The control plane's side of synchronisation as a pure state machine: events in, actions out.
+ *
+ * All data planes are led towards one target version. At most one update is on its way to each; the next one covers
+ * everything since, so bursts collapse. What is sent is encoded once and shared. Nothing here assumes that this is the
+ * only control plane: heads may jump, and a data plane may know a newer version than we do.
+ */
+import { assert } from '../base/assert.ts'
+import type { ConfigHead } from '../entities/config.ts'
+import { EMPTY_HEAD } from '../entities/config.ts'
+import { versionConflict } from './compatibility.ts'
+import type { FromControlPlane, FromDataPlane, Hello, Nack } from './messages.ts'
+import type { DataPlaneRecord } from './records.ts'
+import { HEARTBEAT_CREDIT_MAX, openSession, type Peer, type Session, type SessionId } from './session.ts'
+import { createSnapshotPlan, type SnapshotPlan } from './snapshot-plan.ts'
+import { HEARTBEAT_INTERVAL_MS, HELLO_TIMEOUT_MS, PEER_TIMEOUT_MS, UPDATE_TIMEOUT_MS } from './timing.ts'
+
+export type ControlPlaneEvent =
+  /** `isAnswer`: read from the store just now, as `read-head` asked. */
+  | { readonly type: 'head'; readonly head: ConfigHead; readonly isAnswer: boolean }
+  | { readonly type: 'opened'; readonly session: SessionId; readonly peer: Peer }
+  | { readonly type: 'message'; readonly session: SessionId; readonly message: FromDataPlane }
+  /** So many frames left the send queue of the session. */
+  | { readonly type: 'flushed'; readonly session: SessionId; readonly frames: number }
+  | { readonly type: 'closed'; readonly session: SessionId }
+  /** Answers `build-delta`; null when only a snapshot will do, `failed` when the store did not answer. */
+  | { readonly type: 'delta'; readonly from: number; readonly built: BuiltDelta | null | 'failed' }
+  /** Answers `start-spool`, and again whenever chunks were added. */
+  | {
+      readonly type: 'spool'
+      readonly spool: number
+      readonly head: ConfigHead
+      readonly chunks: number
+      readonly complete: boolean
+    }
+  | { readonly type: 'spool-failed'; readonly spool: number }
+  | {
+      readonly type: 'renewed'
+      readonly session: SessionId
+      readonly certificate: string
+      readonly expiresAt: number
+    }
+  | { readonly type: 'revoked'; readonly nodeId: string }
+  | { readonly type: 'tick' }
+
+export interface BuiltDelta {
+  readonly head: ConfigHead
+  readonly frame: Uint8Array
+}
+
+export type ControlPlaneAction =
+  | { readonly type: 'send'; readonly session: SessionId; readonly message: FromControlPlane }
+  | { readonly type: 'send-delta'; readonly session: SessionId; readonly frame: Uint8Array }
+  | { readonly type: 'send-chunk'; readonly session: SessionId; readonly spool: number; readonly chunk: number }
+  | { readonly type: 'close'; readonly session: SessionId; readonly reason: string }
+  | { readonly type: 'build-delta'; readonly from: number }
+  | { readonly type: 'start-spool'; readonly spool: number }
+  | { readonly type: 'free-spool'; readonly spool: number }
+  | { readonly type: 'read-head' }
+  | { readonly type: 'renew'; readonly session: SessionId }
+  /** `changed`: the applied version or the error is new, so it should be seen at once. */
+  | { readonly type: 'record'; readonly record: DataPlaneRecord; readonly changed: boolean }
+  /** A `tick` is wanted after so many milliseconds, besides the regular one. */
+  | { readonly type: 'wake'; readonly ms: number }
+
+/** Pushed versions are at least this far apart, so that a burst of writes costs few encodings; the first goes at once. */
+const PUBLISH_INTERVAL_MS = 20
+const CHUNK_WINDOW = 4
+/** Beyond this many unsent frames the peer does not read; only small messages ever get here. */
+const UNFLUSHED_FRAMES_MAX = 32
+/** A data plane may ask for a full snapshot so often; the first time is free. */
+const RESYNC_INTERVAL_MS = 5_000
+const DELTAS_MAX = 64
+const DELTAS_BYTES_MAX = 16 * 1024 * 1024
+
+export interface ControlPlaneOptions {
+  readonly nodeId: string
+  /** The Kong version that this control plane is compatible with. */
+  readonly version: string
+}
+
+export interface ControlPlane {
+  step(event: ControlPlaneEvent, now: number): readonly ControlPlaneAction[]
+  sessionCount(): number
+}
+
+export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
+  return new ControlPlaneMachine(options)
+}
+
+/** The state machine; the wish for time, sockets and the store leaves it as actions. */
+class ControlPlaneMachine implements ControlPlane {
+  readonly #options: ControlPlaneOptions
+  readonly #sessions = new Map<SessionId, Session>()
+  /** Encoded deltas to the target, by the version they start from. */
+  readonly #deltas = new Map<number, BuiltDelta>()
+  #deltasBytes = 0
+  readonly #building = new Set<number>()
+  readonly #snapshots: SnapshotPlan
+  /** The newest version that we have heard of. */
+  #head = EMPTY_HEAD
+  #isHeadKnown = false
+  /** The version that data planes are being led to; follows the head at PUBLISH_INTERVAL_MS. */
+  #target = EMPTY_HEAD
+  #publishAt = 0
+  #isWakePending = false
+  #clockNow = 0
+  #out: ControlPlaneAction[] = []
+
+  constructor(options: ControlPlaneOptions) {
+    this.#options = options
+    this.#snapshots = createSnapshotPlan(action => this.#out.push(action))
+  }
+
+  step(event: ControlPlaneEvent, now: number): readonly ControlPlaneAction[] {
+    this.#clockNow = now
+    this.#out = []
+    if ('session' in event) this.#stepSession(event)
+    else this.#stepCluster(event)
+    return this.#out
+  }
+
+  sessionCount(): number {
+    return this.#sessions.size
+  }
+
+  #send(session: Session, message: FromControlPlane) {
+    this.#countFrame(session)
+    this.#out.push({ type: 'send', session: session.id, message })
+  }
+
+  #countFrame(session: Session) {
+    if (session.unflushed === 0) session.flushedAt = this.#clockNow
+    session.unflushed++
+  }
+
+  #close(session: Session, reason: string) {
+    this.#sessions.delete(session.id)
+    this.#out.push({ type: 'close', session: session.id, reason })
+    this.#releaseSpools()
+  }
+
+  #releaseSpools() {
+    const used = new Set<number>()
+    for (const { update } of this.#sessions.values()) if (update?.kind === 'snapshot') used.add(update.spool)
+    this.#snapshots.release(used, this.#clockNow)
+  }
+
+  #writeRecord(session: Session, changes: Partial<DataPlaneRecord>, changed: boolean) {
+    assert(session.record !== null, 'a session that said hello has a record')
+    session.record = { ...session.record, ...changes, last_seen: Math.floor(this.#clockNow / 1000) }
+    this.#out.push({ type: 'record', record: session.record, changed })
+  }
+
+  // ---- versions ----
+
+  #learnHead(next: ConfigHead) {
+    if (this.#isHeadKnown && next.version <= this.#head.version) return
+    this.#head = next
+    this.#isHeadKnown = true
+  }
+
+  #receiveHead(next: ConfigHead, isAnswer: boolean) {
+    this.#learnHead(next)
+    this.#publish()
+    for (const session of this.#sessions.values()) {
+      if (isAnswer && session.headAnswer === 'asked') session.headAnswer = 'answered'
+      if (session.headAnswer === 'answered') this.#advance(session)
+    }
+  }
+
+  #publish() {
+    if (!this.#isHeadKnown || this.#head.version <= this.#target.version) return
+    if (this.#clockNow < this.#publishAt) {
+      if (this.#isWakePending) return
+      this.#isWakePending = true
+      this.#out.push({ type: 'wake', ms: this.#publishAt - this.#clockNow })
+      return
+    }
+    this.#publishAt = this.#clockNow + PUBLISH_INTERVAL_MS
+    this.#moveTarget(this.#head)
+    for (const session of this.#sessions.values()) this.#advance(session)
+  }
+
+  #moveTarget(next: ConfigHead) {
+    this.#target = next
+    this.#deltas.clear()
+    this.#deltasBytes = 0
+  }
+
+  /** Starts the next update of a session if it is behind and none is on its way. */
+  #advance(session: Session) {
+    if (session.record === null || !this.#isHeadKnown || session.update !== null || session.waitingFrom !== null) return
+    if (session.refusedVersion === this.#target.version) return
+    const { applied } = session
+    if (applied.version === this.#target.version && applied.config_hash === this.#target.config_hash) {
+      session.needsSnapshot = false
+      return
+    }
+    if (applied.version > this.#target.version && !this.#isAhead(session)) return
+    if (session.needsSnapshot || applied.version === 0 || applied.version >= this.#target.version)
+      this.#startSnapshot(session)
+    else this.#startDelta(session)
+  }
+
+  /** True when the data plane really is ahead of the store: another control plane may know more than we have heard of. */
+  #isAhead(session: Session): boolean {
+    if (this.#head.version > this.#target.version && session.applied.version <= this.#head.version) return false
+    if (session.headAnswer === 'none') {
+      session.headAnswer = 'asked'
+      this.#out.push({ type: 'read-head' })
+    }
+    return session.headAnswer === 'answered'
+  }
+
+  #startDelta(session: Session) {
+    const from = session.applied.version
+    const ready = this.#deltas.get(from)
+    if (ready !== undefined) {
+      this.#sendDelta(session, ready)
+      return
+    }
+    session.waitingFrom = from
+    if (this.#building.has(from)) return
+    this.#building.add(from)
+    this.#out.push({ type: 'build-delta', from })
+  }
+
+  #sendDelta(session: Session, built: BuiltDelta) {
+    session.update = {
+      kind: 'delta',
+      startedAt: this.#clockNow,
+      spool: -1,
+      head: built.head,
+      nextChunk: 0,
+      isEnded: true,
+    }
+    this.#countFrame(session)
+    this.#out.push({ type: 'send-delta', session: session.id, frame: built.frame })
+  }
+
+  #receiveDelta(from: number, built: BuiltDelta | null | 'failed') {
+    this.#building.delete(from)
+    const waiting = [...this.#sessions.values()].filter(session => session.waitingFrom === from)
+    for (const session of waiting) session.waitingFrom = null
+    // The next tick asks again.
+    if (built === 'failed') return
+    if (built !== null) {
+      this.#learnHead(built.head)
+      if (built.head.version > this.#target.version) this.#moveTarget(built.head)
+      if (built.head.version === this.#target.version) this.#keepDelta(from, built)
+    }
+    for (const session of waiting) {
+      if (built === null) session.needsSnapshot = true
+      else if (session.refusedVersion !== built.head.version) this.#sendDelta(session, built)
+    }
+    for (const session of this.#sessions.values()) this.#advance(session)
+  }
+
+  #keepDelta(from: number, built: BuiltDelta) {
+    if (this.#deltas.size >= DELTAS_MAX || this.#deltasBytes + built.frame.length > DELTAS_BYTES_MAX) return
+    this.#deltas.set(from, built)
+    this.#deltasBytes += built.frame.length
+  }
+
+  #startSnapshot(session: Session) {
+    session.needsSnapshot = true
+    if (this.#clockNow < session.snapshotNotBefore) return
+    const used = [...this.#sessions.values()].flatMap(({ update }) =>
+      update?.kind === 'snapshot' ? [update.spool] : [],
+    )
+    const { spool, evicted } = this.#snapshots.pick({
+      applied: session.applied,
+      target: this.#target,
+      refusedVersion: session.refusedVersion,
+      now: this.#clockNow,
+      inUse: used,
+    })
+    session.update = { kind: 'snapshot', startedAt: this.#clockNow, spool, head: null, nextChunk: 0, isEnded: false }
+    if (evicted !== null) {
+      for (const other of this.#sessions.values()) {
+        if (other.update?.kind === 'snapshot' && other.update.spool === evicted)
+          this.#close(other, 'snapshot read too slowly')
+      }
+    }
+    this.#pump(session)
+  }
+
+  /** Sends what the spool holds and the session's send queue has room for. */
+  #pump(session: Session) {
+    const { update } = session
+    if (update === null || update.kind !== 'snapshot' || update.isEnded) return
+    const spool = this.#snapshots.get(update.spool)
+    if (spool === null || spool.head === null) return
+    if (update.head === null) {
+      update.head = spool.head
+      this.#send(session, { type: 'snapshot', ...spool.head, encoding: 'zstd' })
+    }
+    while (session.unflushed < CHUNK_WINDOW && update.nextChunk < spool.chunks) {
+      this.#countFrame(session)
+      this.#out.push({ type: 'send-chunk', session: session.id, spool: update.spool, chunk: update.nextChunk++ })
+    }
+    if (!spool.isComplete || update.nextChunk < spool.chunks) return
+    update.isEnded = true
+    this.#send(session, { type: 'snapshot_end', chunks: spool.chunks })
+  }
+
+  // ---- messages ----
+
+  #greet(session: Session, hello: Hello) {
+    if (session.record !== null) return this.#close(session, 'hello twice')
+    if (session.peer.nodeId !== null && session.peer.nodeId !== hello.node_id) {
+      return this.#close(session, 'node id is not the one of the certificate')
+    }
+    for (const other of this.#sessions.values()) {
+      if (other.record?.id === hello.node_id) this.#close(other, 'replaced by a newer connection of the same node')
+    }
+    const conflict = versionConflict(hello.version, this.#options.version)
+    const expiry = session.peer.certificateExpiresAt
+    session.applied = hello.applied
+    session.record = {
+      id: hello.node_id,
+      hostname: hello.hostname,
+      ip: session.peer.ip,
+      version: hello.version,
+      config_hash: hello.applied.config_hash,
+      sync_status: conflict === null ? 'normal' : 'kong_version_incompatible',
+      last_seen: Math.floor(this.#clockNow / 1000),
+      labels: Object.keys(hello.labels).length === 0 ? null : hello.labels,
+      cert_details: expiry === null ? null : { expiry_timestamp: Math.floor(expiry / 1000) },
+      applied_version: hello.applied.version === 0 ? null : hello.applied.version,
+      last_error: null,
+    }
+    this.#writeRecord(session, {}, true)
+    if (conflict !== null) {
+      this.#send(session, { type: 'goodbye', reason: conflict })
+      return this.#close(session, conflict)
+    }
+    this.#send(session, { type: 'welcome', node_id: this.#options.nodeId, version: this.#options.version })
+    this.#advance(session)
+  }
+
+  #acknowledge(session: Session, version: number, configHash: string) {
+    const { update } = session
+    if (update?.head?.version !== version || !update.isEnded)
+      return this.#close(session, 'acknowledged what was not sent')
+    session.update = null
+    session.applied = { version, config_hash: configHash }
+    const agrees = update.head.config_hash === configHash
+    // After a snapshot a different hash means that the two sides count differently: sending it again cannot help.
+    session.refusedVersion = agrees || update.kind === 'delta' ? null : version
+    session.needsSnapshot = !agrees
+    session.headAnswer = 'none'
+    const last_error = agrees
+      ? null
+      : { entity: '', key: '', field: 'config_hash', message: `is ${configHash}, expected ${update.head.config_hash}` }
+    this.#writeRecord(session, { applied_version: version, config_hash: configHash, last_error }, true)
+    this.#releaseSpools()
+    this.#advance(session)
+  }
+
+  #refuse(session: Session, { version, entity, key, field, message }: Nack) {
+    if (session.update?.head?.version !== version) return this.#close(session, 'refused what was not sent')
+    session.needsSnapshot = session.update.kind === 'snapshot'
+    session.update = null
+    session.refusedVersion = version
+    this.#writeRecord(session, { last_error: { entity, key, field, message } }, true)
+    this.#releaseSpools()
+    this.#advance(session)
+  }
+
+  #resync(session: Session) {
+    session.update = null
+    session.waitingFrom = null
+    session.needsSnapshot = true
+    session.refusedVersion = null
+    // A delta that does not fit may come from a data plane that holds the target's version with other rows.
+    session.applied = EMPTY_HEAD
+    this.#releaseSpools()
+    this.#advance(session)
+    session.snapshotNotBefore = this.#clockNow + RESYNC_INTERVAL_MS
+  }
+
+  #beat(session: Session, running: ConfigHead) {
+    if (--session.heartbeatCredit < 0) return this.#close(session, 'too many heartbeats')
+    const isSame =
+      running.version === session.record!.applied_version && running.config_hash === session.record!.config_hash
+    if (session.update === null && session.waitingFrom === null && !session.needsSnapshot) session.applied = running
+    this.#writeRecord(session, { applied_version: running.version || null, config_hash: running.config_hash }, !isSame)
+    this.#advance(session)
+  }
+
+  #receive(session: Session, message: FromDataPlane) {
+    session.heardAt = this.#clockNow
+    if (message.type === 'hello') return this.#greet(session, message)
+    if (session.record === null) return this.#close(session, 'hello expected')
+    if (message.type === 'ack') return this.#acknowledge(session, message.version, message.config_hash)
+    if (message.type === 'nack') return this.#refuse(session, message)
+    if (message.type === 'resync') return this.#resync(session)
+    if (message.type === 'heartbeat') {
+      return this.#beat(session, { version: message.version, config_hash: message.config_hash })
+    }
+    if (!session.peer.renewable) return this.#close(session, 'this certificate is not renewed here')
+    if (--session.heartbeatCredit < 0) return this.#close(session, 'too many renewals')
+    this.#out.push({ type: 'renew', session: session.id })
+  }
+
+  // ---- time ----
+
+  #tick() {
+    this.#isWakePending = false
+    for (const session of [...this.#sessions.values()]) this.#tickSession(session)
+    this.#releaseSpools()
+    this.#publish()
+  }
+
+  #tickSession(session: Session) {
+    if (session.record === null && this.#clockNow - session.openedAt >= HELLO_TIMEOUT_MS)
+      return this.#close(session, 'no hello')
+    if (this.#clockNow - session.heardAt >= PEER_TIMEOUT_MS) return this.#close(session, 'nothing heard')
+    const isStuck = session.unflushed > 0 && this.#clockNow - session.flushedAt >= PEER_TIMEOUT_MS
+    if (isStuck || session.unflushed > UNFLUSHED_FRAMES_MAX) return this.#close(session, 'does not read')
+    const { update, peer } = session
+    if (update !== null && this.#clockNow - update.startedAt >= UPDATE_TIMEOUT_MS)
+      return this.#close(session, 'update not answered')
+    if (peer.renewable && peer.certificateExpiresAt !== null && this.#clockNow >= peer.certificateExpiresAt) {
+      return this.#close(session, 'certificate expired')
+    }
+    if (session.record === null) return
+    if (session.headAnswer === 'asked') session.headAnswer = 'none'
+    if (this.#clockNow >= session.heartbeatAt) {
+      session.heartbeatAt = this.#clockNow + HEARTBEAT_INTERVAL_MS
+      session.heartbeatCredit = Math.min(HEARTBEAT_CREDIT_MAX, session.heartbeatCredit + 2)
+      this.#send(session, { type: 'heartbeat', ...this.#target })
+    }
+    this.#advance(session)
+  }
+
+  #renewed(session: Session, certificate: string, expiresAt: number) {
+    session.peer = { ...session.peer, certificateExpiresAt: expiresAt }
+    this.#send(session, { type: 'certificate', certificate })
+    if (session.record === null) return
+    this.#writeRecord(session, { cert_details: { expiry_timestamp: Math.floor(expiresAt / 1000) } }, true)
+  }
+
+  #stepSession(event: Extract<ControlPlaneEvent, { session: SessionId }>) {
+    if (event.type === 'opened') {
+      this.#sessions.set(event.session, openSession(event.session, event.peer, this.#clockNow))
+      return
+    }
+    const session = this.#sessions.get(event.session)
+    // The machine forgets a session when it decides to close it; the transport may still be telling of it.
+    if (session === undefined) return
+    if (event.type === 'message') return this.#receive(session, event.message)
+    if (event.type === 'renewed') return this.#renewed(session, event.certificate, event.expiresAt)
+    if (event.type === 'closed') {
+      this.#sessions.delete(session.id)
+      return this.#releaseSpools()
+    }
+    session.unflushed -= event.frames
+    session.flushedAt = this.#clockNow
+    this.#pump(session)
+  }
+
+  #stepCluster(event: Exclude<ControlPlaneEvent, { session: SessionId }>) {
+    if (event.type === 'tick') return this.#tick()
+    if (event.type === 'delta') return this.#receiveDelta(event.from, event.built)
+    if (event.type === 'head') {
+      return this.#receiveHead(event.head, event.isAnswer)
+    }
+    if (event.type === 'revoked') {
+      for (const session of this.#sessions.values()) {
+        if (session.record?.id === event.nodeId || session.peer.nodeId === event.nodeId)
+          this.#close(session, 'node revoked')
+      }
+      return
+    }
+    if (event.type === 'spool') {
+      this.#snapshots.grow(event.spool, event)
+      this.#learnHead(event.head)
+      for (const session of this.#sessions.values()) if (session.update?.spool === event.spool) this.#pump(session)
+      return
+    }
+    this.#snapshots.fail(event.spool)
+    for (const session of this.#sessions.values()) {
+      if (session.update?.kind !== 'snapshot' || session.update.spool !== event.spool) continue
+      // Nothing sent yet: the next tick asks again. Otherwise the data plane must see the stream end.
+      if (session.update.head === null) session.update = null
+      else this.#close(session, 'snapshot failed')
+    }
+  }
+}

@@ -1,0 +1,90 @@
+/** What the cluster keeps beside the configuration: rows of data planes, the CA, tokens, admissions. */
+import type { ConfigRefusal } from '../entities/config.ts'
+
+/** Small tables by collection and key, shared by all control planes on one store (the shape of `RecordStore` in store/). */
+export interface ClusterRecords {
+  get<T>(collection: string, key: string): Promise<T | null>
+  /** `expiresAt` in milliseconds since the epoch; expired records are not found. */
+  put(collection: string, key: string, value: object, expiresAt?: number): Promise<void>
+  /** Writes only if the key is free (or, with `expected`, if the stored value equals it); true when written. */
+  putIf(collection: string, key: string, value: object, expected: object | null, expiresAt?: number): Promise<boolean>
+  delete(collection: string, key: string): Promise<void>
+  /** In order of key. */
+  list<T>(
+    collection: string,
+    options?: { after?: string; size?: number },
+  ): Promise<{ key: string; value: T; expiresAt: number | null }[]>
+}
+
+export const COLLECTIONS = {
+  dataPlanes: 'clustering_data_planes',
+  authority: 'cluster_authority',
+  tokens: 'cluster_tokens',
+  nodes: 'cluster_nodes',
+  /** One record, counted up with each revocation, so that control planes notice those of others with one cheap read. */
+  revocations: 'cluster_revocations',
+} as const
+
+/** What `/clustering/data-planes` shows of one data plane, but for `ttl`, which follows from the record's expiry. */
+export interface DataPlaneRecord {
+  readonly id: string
+  readonly hostname: string
+  readonly ip: string
+  readonly version: string
+  /** 32 hex characters: what the data plane serves now. */
+  readonly config_hash: string
+  /** Kong's words: `unknown`, `normal`, `kong_version_incompatible`, ... */
+  readonly sync_status: string
+  /** Seconds since the epoch. */
+  readonly last_seen: number
+  readonly labels: Readonly<Record<string, string>> | null
+  readonly cert_details: { readonly expiry_timestamp: number } | null
+  /** Version acknowledged last, or null before the first. */
+  readonly applied_version: number | null
+  /** Why it refused the last version it was offered, or null. */
+  readonly last_error: ConfigRefusal | null
+}
+
+/** For nodes without a database of their own (tests, DB-less); lost with the process. */
+export function createMemoryRecords(now: () => number): ClusterRecords {
+  const rows = new Map<string, Map<string, { text: string; expiresAt: number | null }>>()
+  const collectionOf = (name: string) => {
+    let collection = rows.get(name)
+    if (collection === undefined) rows.set(name, (collection = new Map()))
+    return collection
+  }
+  const live = (collection: string, key: string) => {
+    const entry = collectionOf(collection).get(key)
+    return entry === undefined || (entry.expiresAt !== null && entry.expiresAt <= now()) ? null : entry
+  }
+  const write = (collection: string, key: string, value: object, expiresAt?: number) =>
+    collectionOf(collection).set(key, { text: JSON.stringify(value), expiresAt: expiresAt ?? null })
+  return {
+    async get(collection, key) {
+      const entry = live(collection, key)
+      return entry === null ? null : JSON.parse(entry.text)
+    },
+    async put(collection, key, value, expiresAt) {
+      write(collection, key, value, expiresAt)
+    },
+    async putIf(collection, key, value, expected, expiresAt) {
+      const entry = live(collection, key)
+      const matches = expected === null ? entry === null : entry?.text === JSON.stringify(expected)
+      if (matches) write(collection, key, value, expiresAt)
+      return matches
+    },
+    async delete(collection, key) {
+      collectionOf(collection).delete(key)
+    },
+    async list(collection, { after, size = 1000 } = {}) {
+      return [...collectionOf(collection).keys()]
+        .filter(key => live(collection, key) !== null && (after === undefined || key > after))
+        .sort()
+        .slice(0, size)
+        .map(key => {
+          const entry = live(collection, key)!
+          return { key, value: JSON.parse(entry.text), expiresAt: entry.expiresAt }
+        })
+    },
+  }
+}
