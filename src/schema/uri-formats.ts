@@ -33,7 +33,7 @@ export function routeRegexError(pattern: string): string | null {
     compileRouteRegex(pattern)
     return null
   } catch (error) {
-    const reason = (error as Error).message.replace(/^Invalid regular expression: /, '')
+    const reason = (error as Error).message.replace(/^.*: /s, '')
     return `invalid regex: '${pattern}' (PCRE returned: ${reason})`
   }
 }

@@ -1,0 +1,232 @@
+/** Routes: which requests go to which service. What a route may hold depends on its protocols and the router's flavour. */
+import { defineEntity, type EntityDefinition } from '../schema/entity.ts'
+import * as field from '../schema/field.ts'
+import type { Fields } from '../schema/field.ts'
+import * as typedefs from '../schema/typedefs.ts'
+import type { Subschema } from '../schema/validate.ts'
+
+export type RouterFlavor = 'traditional' | 'traditional_compatible' | 'expressions'
+
+const fields = {
+  id: field.id(),
+  created_at: typedefs.autoTimestampS(),
+  updated_at: typedefs.autoTimestampS(),
+  name: typedefs.utf8Name(),
+  protocols: field.set(typedefs.protocol(), {
+    len_min: 1,
+    required: true,
+    mutually_exclusive_subsets: [['http', 'https'], ['tcp', 'tls', 'udp'], ['tls_passthrough'], ['grpc', 'grpcs']],
+    default: ['http', 'https'],
+    description: 'The protocols this route serves.',
+  }),
+  https_redirect_status_code: field.integer({
+    one_of: [426, 301, 302, 307, 308],
+    default: 426,
+    required: true,
+    description: 'Answer to a request that fits but for its protocol.',
+  }),
+  strip_path: field.boolean({ required: true, default: true, description: 'Drop the matched prefix upstream.' }),
+  preserve_host: field.boolean({
+    required: true,
+    default: false,
+    description: 'Send the Host of the request upstream.',
+  }),
+  request_buffering: field.boolean({ required: true, default: true }),
+  response_buffering: field.boolean({ required: true, default: true }),
+  tags: typedefs.tags(),
+  service: field.foreign('services', { description: 'Where the traffic goes.' }),
+  snis: field.set(typedefs.wildcardHost()),
+  sources: typedefs.addresses(),
+  destinations: typedefs.addresses(),
+  methods: typedefs.methods(),
+  hosts: typedefs.routeHosts(),
+  paths: typedefs.routerPaths(),
+  headers: typedefs.headers({
+    match_none: [
+      {
+        pattern: '^[Hh][Oo][Ss][Tt]$',
+        err: "cannot contain 'host' header, which must be specified in the 'hosts' attribute",
+      },
+    ],
+  }),
+  regex_priority: field.integer({ default: 0, description: 'Decides between regex routes that fit alike.' }),
+  path_handling: field.string({ default: 'v0', one_of: ['v0', 'v1'], description: 'How paths are joined.' }),
+}
+
+const snisNeedTls = {
+  conditional: {
+    if_field: 'protocols',
+    if_match: { elements: { type: 'string', not_one_of: ['grpcs', 'https', 'tls', 'tls_passthrough'] } },
+    then_field: 'snis',
+    then_match: { len_eq: 0 },
+    then_err: "'snis' can only be set when 'protocols' is 'grpcs', 'https', 'tls' or 'tls_passthrough'",
+  },
+}
+
+const expressionFields = {
+  expression: field.string({ description: 'The condition, in the expression language.' }),
+  priority: field.integer({ between: [0, 2 ** 46 - 1], required: true, default: 0 }),
+}
+
+const MATCH_FIELDS = ['snis', 'sources', 'destinations', 'methods', 'hosts', 'paths', 'headers'] as const
+
+type Row = Readonly<Record<string, unknown>>
+const isEmpty = (value: unknown) =>
+  value === undefined || value === null || (typeof value === 'object' && Object.keys(value).length === 0)
+
+/** An expression stands for all match fields, and each way has a priority of its own. */
+function expressionError(row: Row): string | null {
+  const prefix = 'Router Expression failed validation: cannot set '
+  const listed = "'methods', 'hosts', 'paths', 'headers', 'snis', 'sources' or 'destinations' "
+  const hasExpression = (row['expression'] ?? null) !== null
+  const hasOthers = MATCH_FIELDS.some(name => !isEmpty(row[name]))
+  if (hasExpression && hasOthers) return `${prefix}'expression' with ${listed}simultaneously`
+  if (hasExpression && (row['regex_priority'] ?? 0) !== 0) {
+    return `${prefix}'regex_priority' with 'expression' simultaneously`
+  }
+  if (hasOthers && (row['priority'] ?? 0) !== 0) return `${prefix}'priority' with ${listed}simultaneously`
+  return null
+}
+
+const expressionCheck = {
+  custom_entity_check: {
+    field_sources: ['id', 'protocols', ...MATCH_FIELDS, 'expression', 'regex_priority', 'priority'],
+    run_with_missing_fields: true,
+    fn: expressionError,
+  },
+}
+
+/** The traditional router knows no wildcard server names; only the expression router has expressions. */
+export function routesFor(flavor: RouterFlavor): EntityDefinition {
+  const definition = { ...routes, fields: fields as Fields }
+  if (flavor === 'traditional') {
+    const ordered = Object.entries(fields).map(([name, f]) => [name, name === 'snis' ? field.set(typedefs.sni()) : f])
+    return { ...definition, fields: Object.fromEntries(ordered) as Fields }
+  }
+  if (flavor === 'traditional_compatible') return definition
+  return {
+    ...definition,
+    fields: { ...fields, ...expressionFields },
+    entity_checks: [snisNeedTls, expressionCheck],
+  }
+}
+
+export const routes = defineEntity({
+  name: 'routes',
+  endpoint_key: 'name',
+  subschema_key: 'protocols',
+  fields,
+  entity_checks: [snisNeedTls],
+})
+
+/** Says that a field must be null for these protocols. */
+const forbidden = <F extends field.Field>(f: F, name: string, protocols: string) =>
+  field.extend(f, { eq: null, err: `cannot set '${name}' when 'protocols' is ${protocols}` })
+
+interface Demand {
+  readonly secure: string
+  readonly plain: string
+  readonly withSnis: readonly string[]
+  readonly without: readonly string[]
+}
+
+/** At least one match field; server names count only where there is TLS. */
+const demands = ({ secure, plain, withSnis, without }: Demand) => ({
+  conditional_at_least_one_of: {
+    if_field: 'protocols',
+    if_match: { contains: secure },
+    then_at_least_one_of: withSnis,
+    then_err: `must set one of %s when 'protocols' is '${secure}'`,
+    else_match: { contains: plain },
+    else_then_at_least_one_of: without,
+    else_then_err: `must set one of %s when 'protocols' is '${plain}'`,
+  },
+})
+
+function httpSubschema(extra: readonly string[]): Subschema {
+  const protocols = "'http' or 'https'"
+  const others = ['methods', 'hosts', 'headers', 'paths']
+  const withSnis = [...others, 'snis', ...extra]
+  return {
+    fields:
+      extra.length > 0
+        ? {}
+        : {
+            sources: forbidden(fields.sources, 'sources', protocols),
+            destinations: forbidden(fields.destinations, 'destinations', protocols),
+          },
+    entity_checks: [demands({ secure: 'https', plain: 'http', withSnis, without: [...others, ...extra] })],
+  }
+}
+
+function streamSubschema(extra: readonly string[]): Subschema {
+  const protocols = "'tcp', 'tls', 'tls_passthrough' or 'udp'"
+  const demand = (one_of: readonly string[], names: readonly string[], then_err: string) => ({
+    conditional_at_least_one_of: {
+      if_field: 'protocols',
+      if_match: { elements: { type: 'string', one_of } },
+      then_at_least_one_of: [...names, ...extra],
+      then_err,
+    },
+  })
+  return {
+    fields: {
+      methods: forbidden(fields.methods, 'methods', protocols),
+      hosts: forbidden(fields.hosts, 'hosts', protocols),
+      paths: forbidden(fields.paths, 'paths', protocols),
+      headers: forbidden(fields.headers, 'headers', protocols),
+    },
+    entity_checks: [
+      demand(
+        ['tcp', 'tls', 'udp'],
+        ['sources', 'destinations', 'snis'],
+        "must set one of %s when 'protocols' is 'tcp', 'tls' or 'udp'",
+      ),
+      demand(['tls_passthrough'], ['snis'], "must set snis when 'protocols' is 'tls_passthrough'"),
+    ],
+  }
+}
+
+function grpcSubschema(extra: readonly string[]): Subschema {
+  const protocols = "'grpc' or 'grpcs'"
+  const others = ['hosts', 'headers', 'paths']
+  const withSnis = [...others, 'snis', ...extra]
+  const addresses: Fields =
+    extra.length > 0
+      ? {}
+      : {
+          sources: forbidden(fields.sources, 'sources', protocols),
+          destinations: forbidden(fields.destinations, 'destinations', protocols),
+        }
+  return {
+    fields: {
+      strip_path: field.boolean({
+        required: true,
+        default: false,
+        ne: true,
+        err: "cannot set 'strip_path' when 'protocols' is 'grpc' or 'grpcs'",
+      }),
+      methods: forbidden(fields.methods, 'methods', protocols),
+      ...addresses,
+    },
+    entity_checks: [demands({ secure: 'grpcs', plain: 'grpc', withSnis, without: [...others, ...extra] })],
+  }
+}
+
+/** By protocol; the first protocol of a route decides. */
+export function routeSubschemas(flavor: RouterFlavor): ReadonlyMap<string, Subschema> {
+  const extra = flavor === 'expressions' ? ['expression'] : []
+  const http = httpSubschema(extra)
+  const stream = streamSubschema(extra)
+  const grpc = grpcSubschema(extra)
+  return new Map([
+    ['http', http],
+    ['https', http],
+    ['tcp', stream],
+    ['tls', stream],
+    ['udp', stream],
+    ['tls_passthrough', stream],
+    ['grpc', grpc],
+    ['grpcs', grpc],
+  ])
+}
