@@ -7,14 +7,14 @@ import type { Clock } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
 import type { EntityCatalog } from '../entities/catalog.ts'
 import type { Row } from '../entities/config.ts'
+import { normalizeTarget } from '../entities/targets.ts'
 import { encodeOffset, parseOffset, parseSize, parseTags } from './page-arguments.ts'
 import { parseRowKey, primaryKeyOf, type RowKey } from './row-key.ts'
 import { RowWriter, type WriteOptions } from './row-writer.ts'
 import { rulesOf } from './rules/entity-rules.ts'
-import { targetName } from './rules/targets.ts'
 import type { EntityStore, StoreReads, StoreTransaction, TagPosition } from './store.ts'
 import { withRemainingTtl } from './ttl.ts'
-import { notFound, notFoundBy, writeUnsupported } from './violations.ts'
+import { notFound, notFoundBy, schemaViolation, writeUnsupported } from './violations.ts'
 
 export type Input = Readonly<Record<string, unknown>>
 
@@ -69,7 +69,7 @@ export function createRepository({ store, catalog, clock, random }: RepositoryOp
   const writer = new RowWriter({ catalog, clock, random })
 
   async function present(entity: string, row: Row, reads: StoreReads): Promise<Row> {
-    const whole = withRemainingTtl(catalog.get(entity), row, clock.now())
+    const whole = withRemainingTtl(catalog.get(entity), catalog.present(entity, row), clock.now())
     return (await rulesOf(entity).present?.(whole, reads)) ?? whole
   }
 
@@ -80,6 +80,9 @@ export function createRepository({ store, catalog, clock, random }: RepositoryOp
     key: RowKey | null,
     work: (tx: StoreTransaction) => Promise<T>,
   ) {
+    if (entity === 'tags') {
+      throw schemaViolation({ tags: 'does not support insert/upsert/update/delete operations' })
+    }
     if (store.capabilities.writes) return store.transaction(work)
     const refuse = async () => {
       throw writeUnsupported(verb, entity, key === null || key.isPrimary ? undefined : key.field)
@@ -189,7 +192,7 @@ async function findRow(catalog: EntityCatalog, entity: string, name: string, rea
 
 /** Some entities have a way of their own to be named: certificates by an SNI, targets by any form of their address. */
 async function locate(catalog: EntityCatalog, entity: string, name: string, reads: StoreReads): Promise<RowKey> {
-  const text = entity === 'targets' ? targetName(name) : name
+  const text = entity === 'targets' ? normalizeTarget(name) : name
   const located = await rulesOf(entity).locate?.(text, reads)
   if (located) return { field: 'id', value: located, isPrimary: true }
   return parseRowKey(catalog.get(entity), text)

@@ -5,7 +5,7 @@ import type { EntityCatalog } from '../entities/catalog.ts'
 import type { Row } from '../entities/config.ts'
 import { TTL_FIELD } from '../schema/columns.ts'
 import type { EntityDefinition } from '../schema/entity.ts'
-import { type ValidateContext, validate } from '../schema/validate.ts'
+import type { ValidateContext } from '../schema/validate.ts'
 import { resolveForeignNames } from './foreign-names.ts'
 import { isUuid, primaryKeyOf } from './row-key.ts'
 import { type Input, type RuleTools, rulesOf } from './rules/entity-rules.ts'
@@ -79,16 +79,15 @@ export class RowWriter {
     { transform = true }: WriteOptions,
   ): Promise<Record<string, unknown>> {
     const resolved = await resolveForeignNames(this.#catalog, definition.name, input, tx)
-    const validation = validate(definition, resolved, {
+    const validation = this.#catalog.validateRow(definition.name, resolved, {
       ...how,
+      transform,
       nowMs: this.#clock.now(),
       uuid: () => this.#random.uuid(),
       randomBytes: count => this.#random.bytes(count),
-      subschema: row => this.#catalog.subschema(definition.name, row),
     })
     if (!validation.ok) throw schemaViolation(validation.errors)
-    const row = { ...validation.row }
-    return transform && definition.transform ? { ...definition.transform(row, resolved) } : row
+    return { ...validation.row }
   }
 
   async #store(

@@ -1,7 +1,6 @@
 /** Small entities for the store contract: every constraint that real ones have, in as few fields as possible. */
-import type { EntityCatalog, ForeignReference } from '../../src/entities/catalog.ts'
+import { createCatalog, type EntityCatalog } from '../../src/entities/catalog.ts'
 import type { EntityDefinition } from '../../src/schema/entity.ts'
-import type { Fields } from '../../src/schema/field.ts'
 
 /** Plain data, so that the contract does not hang on the builders of the schema language. */
 const entity = (definition: Omit<EntityDefinition, 'fields'> & { fields: Record<string, object> }) =>
@@ -67,23 +66,9 @@ const definitions: readonly EntityDefinition[] = [
 
 export const contractCatalog: EntityCatalog = catalogOf(definitions)
 
-export function catalogOf(list: readonly EntityDefinition[]): EntityCatalog {
-  const byName = new Map(list.map(definition => [definition.name, definition]))
-  const references: ForeignReference[] = list.flatMap(definition =>
-    Object.entries(definition.fields).flatMap(([field, value]) => {
-      const { type, reference, on_delete } = value as { type: string; reference: string; on_delete?: 'cascade' }
-      if (type !== 'foreign') return []
-      return [{ entity: definition, field, references: byName.get(reference)!, on_delete: on_delete ?? 'restrict' }]
-    }),
-  )
-  return {
-    definitions: list,
-    find: name => byName.get(name) ?? null,
-    get: name => byName.get(name)!,
-    foreignFields: name => references.filter(reference => reference.entity.name === name),
-    references: name => references.filter(reference => reference.references.name === name),
-    subschema: () => null,
-    plugins: new Map(),
-    vaults: new Map<string, Fields>(),
-  }
+/** A catalog without the core entities. */
+function catalogOf(list: readonly EntityDefinition[]): EntityCatalog {
+  const whole = createCatalog({ extraEntities: list })
+  const names = new Set(list.map(({ name }) => name))
+  return { ...whole, definitions: whole.definitions.filter(({ name }) => names.has(name)) }
 }

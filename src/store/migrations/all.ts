@@ -1,5 +1,6 @@
 /** All steps, in order. */
 import { store } from './0001-store.ts'
+import { entities } from './0002-entities.ts'
 import type { Migration } from './migration.ts'
 
-export const MIGRATIONS: readonly Migration[] = [store]
+export const MIGRATIONS: readonly Migration[] = [store, entities]

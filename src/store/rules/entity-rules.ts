@@ -5,7 +5,6 @@ import type { StoreReads } from '../store.ts'
 import { caCertificateRules } from './ca-certificates.ts'
 import { certificateRules } from './certificates.ts'
 import { pluginRules } from './plugins.ts'
-import { targetRules } from './targets.ts'
 
 export type Input = Readonly<Record<string, unknown>>
 
@@ -35,7 +34,6 @@ const RULES: Readonly<Record<string, EntityRules>> = {
   ca_certificates: caCertificateRules,
   certificates: certificateRules,
   plugins: pluginRules,
-  targets: targetRules,
 }
 const none: EntityRules = {}
 

@@ -2,13 +2,16 @@
 import type { EntityCatalog } from '../../entities/catalog.ts'
 import { type Column, type Table, tableOf } from '../../schema/columns.ts'
 
+// `tags` is a view of what entities carry; the store keeps it in a table of its own making.
+const VIEWS: ReadonlySet<string> = new Set(['tags'])
+
 export class Tables {
   /** Parents before children. */
   readonly list: readonly Table[]
   readonly #byName: ReadonlyMap<string, Table>
 
   constructor(catalog: EntityCatalog) {
-    this.list = catalog.definitions.map(tableOf)
+    this.list = catalog.definitions.filter(({ name }) => !VIEWS.has(name)).map(tableOf)
     this.#byName = new Map(this.list.map(table => [table.name, table]))
   }
 

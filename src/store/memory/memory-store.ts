@@ -1,0 +1,167 @@
+/** The configuration of a declarative file: read like any store, replaced as a whole, never written row by row. */
+import type { Clock } from '../../base/clock.ts'
+import type { EntityCatalog } from '../../entities/catalog.ts'
+import type { ConfigChange, ConfigHead, Row } from '../../entities/config.ts'
+import { EMPTY_HEAD } from '../../entities/config.ts'
+import { StoreError } from '../errors.ts'
+import { Tables } from '../sql/tables.ts'
+import type { EntityStore, ExportedRow, PageOptions, TagPage, TagPosition } from '../store.ts'
+import { type Contents, contentsOf, hashOfContents } from './contents.ts'
+import { DeltaHistory } from './delta-history.ts'
+import { memoryRecords } from './memory-records.ts'
+
+export interface MemoryStore extends EntityStore {
+  /** Makes `rows` the whole configuration, as the next version; the same rows again make no new version. */
+  replace(rows: readonly { readonly entity: string; readonly row: Row }[]): Promise<ConfigHead>
+}
+
+export interface MemoryStoreOptions {
+  readonly catalog: EntityCatalog
+  readonly clock: Clock
+  readonly changesKept?: number
+}
+
+const exportBatchRows = 500
+
+export function createMemoryStore({ catalog, clock, changesKept = 20_000 }: MemoryStoreOptions): MemoryStore {
+  const tables = new Tables(catalog)
+  const history = new DeltaHistory(changesKept)
+  const listeners = new Set<(head: ConfigHead) => void>()
+  let contents: Contents = contentsOf([], tables)
+  let head: ConfigHead = EMPTY_HEAD
+
+  const isLive = (row: Row) => typeof row['ttl'] !== 'number' || row['ttl'] > clock.now() / 1000
+  const live = (row: Row | undefined) => (row !== undefined && isLive(row) ? row : null)
+
+  const store: MemoryStore = {
+    capabilities: {
+      writes: false,
+      transactions: true,
+      foreignKeys: true,
+      nativeTtl: true,
+      notifies: true,
+      sharedBetweenNodes: false,
+    },
+    records: memoryRecords(clock),
+    find: async (entity, key) => live(contents.get(entity)?.rows.get(key)),
+    async findBy(entity, fields) {
+      return live(contents.get(entity)?.unique(fields))
+    },
+    async page(entity, options) {
+      const { keys = [], rows = new Map<string, Row>() } = contents.get(entity) ?? {}
+      const found: Row[] = []
+      for (let at = options.after === null ? 0 : firstAfter(keys, options.after); at < keys.length; at += 1) {
+        const row = rows.get(keys[at]!)!
+        if (!isLive(row) || !matches(row, options)) continue
+        if (found.length === options.size) return { rows: found, next: keyOf(tables, entity, found.at(-1)!) }
+        found.push(row)
+      }
+      return { rows: found, next: null }
+    },
+    tags: async options => tagPage(contents, options),
+    async transaction() {
+      throw new StoreError('operation_unsupported', 'cannot write entities when not using a database')
+    },
+    async replace(rows) {
+      const next = contentsOf(rows, tables)
+      const config_hash = hashOfContents(next, tables)
+      if (config_hash === head.config_hash) return head
+      const version = head.version + 1
+      history.record(version, contents, next, tables)
+      contents = next
+      head = { version, config_hash }
+      for (const listener of listeners) listener(head)
+      return head
+    },
+    head: async () => head,
+    onHead(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    async changesSince(version) {
+      const changed = history.since(version, head.version)
+      if (changed === null) return null
+      const deletions: ConfigChange[] = []
+      const puts: ConfigChange[] = []
+      for (const { name: entity } of tables.list) {
+        for (const key of changed.get(entity) ?? []) {
+          const row = contents.get(entity)?.rows.get(key) ?? null
+          if (row === null) deletions.unshift({ entity, key, row })
+          else puts.push({ entity, key, row })
+        }
+      }
+      return { ...head, from: version, changes: [...deletions, ...puts] }
+    },
+    async export() {
+      return { head, batches: batches(contents, tables) }
+    },
+    ping: async () => true,
+    sweep: async () => 0, // Rows of a file stay until the file changes; expired ones are only not found.
+    async close() {
+      listeners.clear()
+    },
+  }
+  return store
+}
+
+async function* batches(contents: Contents, tables: Tables): AsyncGenerator<readonly ExportedRow[]> {
+  for (const { name: entity } of tables.list.filter(table => table.exported)) {
+    const { keys = [], rows } = contents.get(entity) ?? {}
+    for (let start = 0; start < keys.length; start += exportBatchRows) {
+      yield keys.slice(start, start + exportBatchRows).map(key => ({ entity, key, row: rows!.get(key)! }))
+    }
+  }
+}
+
+function keyOf(tables: Tables, entity: string, row: Row): string {
+  return row[tables.get(entity).primary.field] as string
+}
+
+/** Index of the first key greater than `key`, by halving. */
+function firstAfter(keys: readonly string[], key: string): number {
+  let low = 0
+  let high = keys.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (keys[middle]! <= key) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+function matches(row: Row, { tags, where = {} }: PageOptions): boolean {
+  for (const [field, value] of Object.entries(where)) {
+    const held = row[field]
+    if ((held !== null && typeof held === 'object' ? (held as { id: string }).id : held) !== value) return false
+  }
+  if (tags === undefined) return true
+  const held = (row['tags'] ?? []) as string[]
+  return 'all' in tags ? tags.all.every(tag => held.includes(tag)) : tags.any.some(tag => held.includes(tag))
+}
+
+function tagPage(
+  contents: Contents,
+  { size, after, tag }: { readonly size: number; readonly after: TagPosition | null; readonly tag?: string },
+): TagPage {
+  const all: TagPosition[] = []
+  for (const [entity, { rows }] of contents) {
+    for (const [key, row] of rows) {
+      for (const name of (row['tags'] ?? []) as string[]) {
+        const position: TagPosition = [name, entity, key]
+        if ((tag === undefined || name === tag) && (after === null || compare(position, after) > 0)) all.push(position)
+      }
+    }
+  }
+  const page = all.sort(compare).slice(0, size)
+  return {
+    rows: page.map(([name, entity_name, entity_id]) => ({ tag: name, entity_name, entity_id })),
+    next: all.length > size ? page.at(-1)! : null,
+  }
+}
+
+function compare(a: TagPosition, b: TagPosition): number {
+  for (let at = 0; at < 3; at += 1) {
+    if (a[at]! !== b[at]!) return a[at]! < b[at]! ? -1 : 1
+  }
+  return 0
+}

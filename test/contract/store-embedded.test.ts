@@ -1,0 +1,116 @@
+/** The embedded store keeps the store contract, and what is particular to a file. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { after, describe, test } from 'node:test'
+import { systemClock } from '../../src/base/clock.ts'
+import { openEmbeddedStore } from '../../src/store/embedded/open-embedded-store.ts'
+import { MIGRATIONS } from '../../src/store/migrations/all.ts'
+import { contractCatalog } from './store.catalog.ts'
+import { storeContract } from './store.contract.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'store-'))
+after(() => rmSync(folder, { recursive: true, force: true }))
+let files = 0
+const nextPath = () => join(folder, `store-${(files += 1)}`, 'silverback.db')
+
+storeContract('embedded', async options => {
+  const path = nextPath()
+  const open = () => openEmbeddedStore({ path, catalog: contractCatalog, pollMs: 5, ...options })
+  const store = await open()
+  return { store, another: open, race: (name, count) => race(path, name, count), close: () => store.close() }
+})
+
+/** Processes that begin together, by a word on their standard input. */
+async function race(path: string, name: string, count: number): Promise<number> {
+  const script = new URL('./store.racer.ts', import.meta.url).pathname
+  const racers = Array.from({ length: count }, () =>
+    spawn(process.execPath, [script, path, name], { stdio: ['pipe', 'pipe', 'inherit'] }),
+  )
+  await Promise.all(racers.map(({ stdout }) => once(stdout, 'data')))
+  for (const { stdin } of racers) stdin.end('go')
+  const codes = await Promise.all(racers.map(async racer => (await once(racer, 'exit'))[0]))
+  assert.ok(
+    codes.every(code => code === 0 || code === 3),
+    `exit codes ${codes}`,
+  )
+  return codes.filter(code => code === 0).length
+}
+
+describe('openEmbeddedStore()', () => {
+  const options = { catalog: contractCatalog, clock: systemClock }
+
+  test('openEmbeddedStore() creates folder and files for the owner only', async () => {
+    const path = nextPath()
+    const store = await openEmbeddedStore({ path, ...options })
+    await store.records.put('any', 'key', { value: 1 })
+    const directory = join(path, '..')
+    assert.equal(statSync(directory).mode & 0o777, 0o700)
+    for (const file of readdirSync(directory)) assert.equal(statSync(join(directory, file)).mode & 0o777, 0o600, file)
+    await store.close()
+  })
+
+  test('openEmbeddedStore() may be called by several at once on a new file', async () => {
+    const path = nextPath()
+    const stores = await Promise.all(Array.from({ length: 4 }, () => openEmbeddedStore({ path, ...options })))
+    await Promise.all(
+      stores.map((store, at) => store.transaction(tx => tx.insert('facts', { key: `fact-${at}`, value: null }))),
+    )
+    assert.equal((await stores[0]!.page('facts', { size: 10, after: null })).rows.length, 4)
+    for (const store of stores) await store.close()
+  })
+
+  test('openEmbeddedStore() keeps what was written before', async () => {
+    const path = nextPath()
+    const first = await openEmbeddedStore({ path, ...options })
+    await first.transaction(tx => tx.insert('facts', { key: 'a', value: 'b' }))
+    const head = await first.head()
+    await first.close()
+    const second = await openEmbeddedStore({ path, ...options })
+    assert.deepEqual(await second.find('facts', 'a'), { key: 'a', value: 'b' })
+    assert.deepEqual(await second.head(), head)
+    await second.close()
+  })
+
+  test('openEmbeddedStore() refuses a file of a newer version, and says so', async () => {
+    const path = nextPath()
+    const newer = { number: 9999, name: 'from the future', statements: ['create table "later" ("a" text)'] }
+    await (await openEmbeddedStore({ path, ...options, migrations: [...MIGRATIONS, newer] })).close()
+    await assert.rejects(openEmbeddedStore({ path, ...options }), /9999 \('from the future'\).*newer version/)
+  })
+
+  test('openEmbeddedStore() undoes a migration that fails half-way', async () => {
+    const path = nextPath()
+    const broken = { number: 9999, name: 'broken', statements: ['create table "half" ("a" text)', 'nonsense'] }
+    await assert.rejects(openEmbeddedStore({ path, ...options, migrations: [...MIGRATIONS, broken] }), /nonsense/)
+    const file = new DatabaseSync(path)
+    assert.equal(file.prepare(`select count(*) as n from sqlite_master where name = 'half'`).get()?.['n'], 0)
+    file.close()
+    await (await openEmbeddedStore({ path, ...options })).close()
+  })
+
+  test('openEmbeddedStore() counts a change of the shape of rows as a new version that has no delta', async () => {
+    const path = nextPath()
+    const first = await openEmbeddedStore({ path, ...options })
+    await first.transaction(tx => tx.insert('facts', { key: 'a', value: 'b' }))
+    const before = await first.head()
+    await first.close()
+    const file = new DatabaseSync(path)
+    file.exec(`update config_state set shape = 'as in another release', config_hash = '${'f'.repeat(32)}'`)
+    file.close()
+    const second = await openEmbeddedStore({ path, ...options })
+    assert.deepEqual(await second.head(), { ...before, version: before.version + 1 })
+    assert.equal(await second.changesSince(before.version), null)
+    await second.close()
+  })
+
+  test('close() refuses later writes', async () => {
+    const store = await openEmbeddedStore({ path: nextPath(), ...options })
+    await store.close()
+    await assert.rejects(store.records.put('any', 'key', {}), /closed/)
+  })
+})

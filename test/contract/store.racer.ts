@@ -1,0 +1,21 @@
+/** A process of the store contract: waits for a word, then tries to insert one house. Exit 0: inserted; 3: refused. */
+import { once } from 'node:events'
+import { systemClock } from '../../src/base/clock.ts'
+import { systemRandom } from '../../src/base/random.ts'
+import { openEmbeddedStore } from '../../src/store/embedded/open-embedded-store.ts'
+import { StoreError } from '../../src/store/errors.ts'
+import { contractCatalog } from './store.catalog.ts'
+import { rowBuilders } from './store.contract.ts'
+
+const [path, name] = process.argv.slice(2) as [string, string]
+const store = await openEmbeddedStore({ path, catalog: contractCatalog, clock: systemClock })
+process.stdout.write('ready')
+await once(process.stdin, 'data')
+try {
+  await store.transaction(tx => tx.insert('houses', rowBuilders(systemRandom).house({ name })))
+} catch (error) {
+  if (!(error instanceof StoreError) || error.kind !== 'unique_violation') throw error
+  process.exitCode = 3
+}
+await store.close()
+process.stdin.destroy()
