@@ -1,22 +1,32 @@
 /** The configuration that the main process of a node holds for its workers: to start one, or to replace one. */
-import type { ConfigChange, ConfigDelta, ConfigHead, Row } from '../entities/config.ts'
+import type { ConfigChange, ConfigDelta, ConfigHead, ConfigRefusal, Row } from '../entities/config.ts'
 import { EMPTY_HEAD } from '../entities/config.ts'
 
 /** Implemented on disk for a data plane (cluster/saved-config.ts), in memory where the store is on the same node. */
 export interface ConfigCopy {
   head(): ConfigHead
+  /** False until there was a first configuration, be it an empty one. */
+  isConfigured(): boolean
+  /** Whether the rows after this delta would have the hash that it promises; if not, only a snapshot helps. */
+  check(delta: ConfigDelta): CopyCheck
   /** Durable when it returns. */
   applyDelta(delta: ConfigDelta): void
-  beginSnapshot(head: ConfigHead): SnapshotWriter
+  stage(head: ConfigHead): StagedSnapshot
   /** Everything, parents before children, in batches. */
   load(): Iterable<readonly ConfigChange[]>
 }
 
-export interface SnapshotWriter {
+export type CopyCheck =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly refusal: ConfigRefusal; readonly resync?: true }
+
+export interface StagedSnapshot {
   add(changes: readonly ConfigChange[]): void
+  /** Whether the rows have the hash that the head promises. */
+  finish(): CopyCheck
   /** Replaces what was there, at once and durably. */
   commit(): void
-  abort(): void
+  discard(): void
 }
 
 const BATCH_ROWS = 500
@@ -24,6 +34,7 @@ const BATCH_ROWS = 500
 /** Rows as JSON text: a third of the memory of objects, and what the workers are sent anyway. */
 export class MemoryCopy implements ConfigCopy {
   #head = EMPTY_HEAD
+  #isConfigured = false
   #rows: Map<string, Map<string, string>>
   readonly #order: readonly string[]
 
@@ -36,23 +47,34 @@ export class MemoryCopy implements ConfigCopy {
   head(): ConfigHead {
     return this.#head
   }
+  isConfigured(): boolean {
+    return this.#isConfigured
+  }
+
+  /** The store is in this process: what it says of its rows is so. */
+  check(): CopyCheck {
+    return { ok: true }
+  }
 
   applyDelta(delta: ConfigDelta): void {
     for (const change of delta.changes) put(this.#rows, change)
     this.#head = { version: delta.version, config_hash: delta.config_hash }
+    this.#isConfigured = true
   }
 
-  beginSnapshot(head: ConfigHead): SnapshotWriter {
+  stage(head: ConfigHead): StagedSnapshot {
     const rows = emptyRows(this.#order)
     return {
       add(changes) {
         for (const change of changes) put(rows, change)
       },
+      finish: () => ({ ok: true }),
       commit: () => {
         this.#rows = rows
         this.#head = head
+        this.#isConfigured = true
       },
-      abort() {},
+      discard() {},
     }
   }
 

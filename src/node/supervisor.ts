@@ -82,10 +82,13 @@ export class Supervisor implements ConfigSink {
 
   applyDelta(delta: ConfigDelta): Promise<ApplyOutcome> {
     return this.#exclusively(async () => {
+      const { copy } = this.#options
+      const check = copy.check(delta)
+      if (!check.ok) return check
       const id = this.#nextId++
       const workers = this.#ready()
       const prepared = await Promise.all(workers.map(worker => worker.prepareDelta(id, delta)))
-      return this.#finish(id, workers, prepared, () => this.#options.copy.applyDelta(delta))
+      return this.#finish(id, workers, firstRefusal(prepared), () => copy.applyDelta(delta))
     })
   }
 
@@ -93,32 +96,35 @@ export class Supervisor implements ConfigSink {
     return this.#exclusively(async () => {
       const id = this.#nextId++
       const workers = this.#ready()
-      const writer = this.#options.copy.beginSnapshot(head)
+      const staged = this.#options.copy.stage(head)
       try {
         for (const worker of workers) worker.beginSnapshot(id, head)
         for await (const changes of batches) {
-          writer.add(changes)
+          staged.add(changes)
           await Promise.all(workers.map(worker => worker.addToSnapshot(id, changes)))
         }
-        const prepared = await Promise.all(workers.map(worker => worker.endSnapshot(id)))
-        const outcome = await this.#finish(id, workers, prepared, () => writer.commit())
-        if (!outcome.ok) writer.abort()
+        const check = staged.finish()
+        const prepared = check.ok ? await Promise.all(workers.map(worker => worker.endSnapshot(id))) : []
+        const refusal = check.ok ? firstRefusal(prepared) : check.refusal
+        const outcome = await this.#finish(id, workers, refusal, () => staged.commit())
+        if (!outcome.ok) staged.discard()
         return outcome
       } catch (error) {
-        writer.abort()
+        staged.discard()
         for (const worker of workers) worker.discard(id)
         throw error
       }
     })
   }
 
+  /** Saves and commits a version that everybody has prepared, or lets everybody forget one that somebody refused. */
   async #finish(
     id: number,
     workers: readonly WorkerProcess[],
-    prepared: readonly Prepared[],
+    prepared: ConfigRefusal | null,
     save: () => void,
   ): Promise<ApplyOutcome> {
-    let refusal = firstRefusal(prepared)
+    let refusal = prepared
     if (refusal === null) {
       try {
         save()
@@ -226,8 +232,8 @@ export class Supervisor implements ConfigSink {
 
   async #giveConfiguration(worker: WorkerProcess): Promise<void> {
     const { copy, log } = this.#options
-    const head = copy.head()
-    if (head.version > 0) {
+    if (copy.isConfigured()) {
+      const head = copy.head()
       const id = this.#nextId++
       worker.beginSnapshot(id, head)
       for (const changes of copy.load()) await worker.addToSnapshot(id, changes)

@@ -1,0 +1,64 @@
+/** The composition root: which parts a node of each role has. Only this file reads the role. */
+import { hostname } from 'node:os'
+import { systemClock } from './base/clock.ts'
+import { systemRandom } from './base/random.ts'
+import type { NodeHandle, StartOptions } from './cli/node-handle.ts'
+import { loadNodeId } from './cluster/node-id.ts'
+import { createCatalog } from './entities/catalog.ts'
+import { startControlPlaneNode } from './node/control-plane-node.ts'
+import { startDataPlaneNode } from './node/data-plane-node.ts'
+import { enabledPlugins, pluginCatalogOptions } from './node/enabled-plugins.ts'
+import { Endings, type NodeContext } from './node/node-context.ts'
+import { startTraditionalNode } from './node/traditional-node.ts'
+import type { Settings } from './settings/definition.ts'
+
+const STARTERS = {
+  admin: startControlPlaneNode,
+  proxy: startDataPlaneNode,
+  traditional: startTraditionalNode,
+} as const
+
+const TITLES = { admin: 'control plane', proxy: 'data plane', traditional: 'traditional node' } as const
+
+/** Resolves when the node accepts connections; rejects, with nothing left open, when it cannot. */
+export async function startNode(options: StartOptions): Promise<NodeHandle> {
+  const { settings, log } = options
+  const nodeId = loadNodeId({ prefix: settings.prefix, configured: settings.node_id, random: systemRandom })
+  const plugins = enabledPlugins(settings.plugins)
+  const context: NodeContext = {
+    ...options,
+    clock: systemClock,
+    random: systemRandom,
+    hostname: hostname(),
+    nodeId,
+    catalog: createCatalog(pluginCatalogOptions(plugins, settings)),
+  }
+  for (const warning of options.warnings) log.warn(warning)
+  const endings = new Endings()
+  const node = await STARTERS[settings.role](context, endings).catch(async (error: unknown) => {
+    await endings.run()
+    throw error
+  })
+  const finished = Promise.withResolvers<{ reason: string }>()
+  const describe = () => [`${titleOf(settings)} ${nodeId}`, ...node.describe()]
+  for (const line of describe()) log.notice(line)
+  return {
+    role: settings.role,
+    nodeId,
+    describe,
+    reload: loaded => node.reload(loaded),
+    async quit(timeoutMs) {
+      await node.quit(timeoutMs)
+      finished.resolve({ reason: 'quit' })
+    },
+    async stop() {
+      await node.stop()
+      finished.resolve({ reason: 'stop' })
+    },
+    finished: finished.promise,
+  }
+}
+
+function titleOf({ role, storage }: Settings): string {
+  return role === 'traditional' && storage === 'memory' ? 'node without a database' : TITLES[role]
+}

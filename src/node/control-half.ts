@@ -1,0 +1,74 @@
+/** The half of a node that owns configuration: its store, the repository over it, and the source it is for the cluster. */
+import { join } from 'node:path'
+import type { Clock } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
+import type { Random } from '../base/random.ts'
+import type { ConfigSource } from '../cluster/link.ts'
+import type { EntityCatalog } from '../entities/catalog.ts'
+import type { Settings } from '../settings/definition.ts'
+import { openEmbeddedStore } from '../store/embedded/open-embedded-store.ts'
+import { createMemoryStore, type MemoryStore } from '../store/memory/memory-store.ts'
+import { createRepository, type Repository } from '../store/repository.ts'
+import type { EntityStore } from '../store/store.ts'
+
+export interface ControlHalf {
+  readonly store: EntityStore
+  /** The same store, where it is one of a node without database. */
+  readonly memory: MemoryStore | null
+  readonly repository: Repository
+  readonly source: ConfigSource
+  close(): Promise<void>
+}
+
+export interface ControlHalfOptions {
+  readonly settings: Settings
+  readonly catalog: EntityCatalog
+  readonly log: Logger
+  readonly clock: Clock
+  readonly random: Random
+}
+
+/** Expired rows leave the configuration, and so the data planes, at this pace; they stop working at once. */
+const SWEEP_EVERY_MS = 60_000
+
+export async function openControlHalf({
+  settings,
+  catalog,
+  log,
+  clock,
+  random,
+}: ControlHalfOptions): Promise<ControlHalf> {
+  const memory = settings.storage === 'memory' ? createMemoryStore({ catalog, clock }) : null
+  const store = memory ?? (await openStore(settings, catalog, clock, log))
+  const repository = createRepository({ store, catalog, clock, random })
+  const sweeping = clock.every(SWEEP_EVERY_MS, () => {
+    store.sweep().catch((error: Error) => log.error(`expired rows could not be removed: ${error.message}`))
+  })
+  return {
+    store,
+    memory,
+    repository,
+    source: sourceOf(store),
+    async close() {
+      sweeping.cancel()
+      await store.close()
+    },
+  }
+}
+
+function openStore(settings: Settings, catalog: EntityCatalog, clock: Clock, logger: Logger): Promise<EntityStore> {
+  if (settings.storage !== 'embedded') {
+    throw new Error(`storage "${settings.storage}" is not there yet; use "embedded"`)
+  }
+  return openEmbeddedStore({ path: join(settings.prefix, settings.embedded_path), catalog, clock, logger })
+}
+
+/** What synchronisation sees of a store. */
+function sourceOf(store: EntityStore): ConfigSource {
+  return {
+    head: () => store.head(),
+    onHead: listener => store.onHead(listener),
+    changesSince: version => store.changesSince(version),
+    export: () => store.export(),
+  }
+}

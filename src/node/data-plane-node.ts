@@ -1,0 +1,121 @@
+/** A data plane: workers, the saved configuration they start from, and the connection to a control plane. */
+import { isAbsolute, join } from 'node:path'
+import { KONG_VERSION, SILVERBACK_VERSION } from '../base/version.ts'
+import { createDataPlaneClient } from '../cluster/data-plane-client.ts'
+import { openSavedConfig } from '../cluster/saved-config.ts'
+import type { Settings } from '../settings/definition.ts'
+import type { ConfigCopy } from './config-copy.ts'
+import type { NodeView } from './http-half.ts'
+import { NodeApis } from './node-apis.ts'
+import type { Endings, NodeContext, RunningNode } from './node-context.ts'
+import { ProxyHalf } from './proxy-half.ts'
+
+/** How long workers of before a reload may finish what they have. */
+const RELOAD_DRAIN_MS = 60_000
+
+export async function startDataPlaneNode(context: NodeContext, endings: Endings): Promise<RunningNode> {
+  const { settings, catalog, log, clock, random, nodeId, hostname } = context
+  const saved = openSavedConfig({
+    path: inPrefix(settings, settings.saved_config_path),
+    encryptionKey: settings.saved_config_encryption_key,
+    clock,
+    random,
+    logger: log,
+    entities: catalog.definitions.map(definition => definition.name),
+  })
+  endings.add(() => saved.close())
+  const copy: ConfigCopy = {
+    head: () => saved.head(),
+    isConfigured: () => saved.head().version > 0,
+    check: delta => saved.check(delta),
+    applyDelta: delta => saved.applyDelta(delta),
+    stage: head => saved.stage(head),
+    load: () => saved.load(),
+  }
+  const proxy = new ProxyHalf({ copy, settings, nodeId, hostname, log, clock })
+  endings.add(() => proxy.supervisor.stop())
+  await proxy.start()
+
+  const client = createDataPlaneClient({
+    sink: proxy.supervisor,
+    controlPlanes: settings.cluster_control_plane,
+    node: {
+      node_id: nodeId,
+      hostname,
+      version: KONG_VERSION,
+      labels: labelsOf(settings.cluster_dp_labels),
+      capabilities: [`silverback/${SILVERBACK_VERSION}`],
+    },
+    trust: trustOf(settings),
+    clock,
+    random,
+    logger: log,
+  })
+  endings.add(() => client.stop())
+  client.start()
+
+  const view: NodeView = {
+    proxy,
+    control: null,
+    cluster: null,
+    configurationHash: () => saved.head().config_hash,
+    controlPlaneConnected: () => client.status().connected,
+    certificateExpiry: () => {
+      const expiresAt = client.status().certificateExpiresAt
+      return expiresAt === null ? null : Math.floor(expiresAt / 1000)
+    },
+    async notReady() {
+      if (proxy.supervisor.readyCount === 0) return 'no worker is ready'
+      return copy.isConfigured() ? null : 'no configuration available (configuration hash is not initialized)'
+    },
+  }
+  const apis = new NodeApis(view, null)
+  endings.add(() => apis.close(0))
+  await apis.open(context)
+  return {
+    describe: () => [
+      ...proxy.describe(),
+      ...apis.describe(),
+      `control planes: ${settings.cluster_control_plane.map(({ host, port }) => `${host}:${port}`).join(', ')}`,
+      copy.isConfigured()
+        ? 'serving its saved configuration'
+        : 'no configuration yet: answers 503 until a control plane sends one',
+    ],
+    async reload(loaded) {
+      await proxy.reload(loaded.settings, RELOAD_DRAIN_MS)
+      await apis.reload({ ...context, settings: loaded.settings, loaded })
+    },
+    async quit(timeoutMs) {
+      await Promise.all([apis.close(timeoutMs), proxy.supervisor.drain(timeoutMs)])
+      await endings.run()
+    },
+    stop: () => endings.run(),
+  }
+}
+
+function inPrefix(settings: Settings, path: string): string {
+  return isAbsolute(path) ? path : join(settings.prefix, path)
+}
+
+/** `key:value`, split at the first colon; checked when settings are loaded. */
+function labelsOf(labels: readonly string[]): Record<string, string> | null {
+  if (labels.length === 0) return null
+  return Object.fromEntries(
+    labels.map(label => [label.slice(0, label.indexOf(':')), label.slice(label.indexOf(':') + 1)]),
+  )
+}
+
+function trustOf(settings: Settings) {
+  const { cluster_mtls, cluster_cert, cluster_cert_key, cluster_ca_cert, cluster_server_name } = settings
+  if (cluster_mtls === 'enroll') {
+    return {
+      mode: 'enroll',
+      identityFolder: join(settings.prefix, 'cluster'),
+      token: settings.cluster_join_token,
+      ca: cluster_ca_cert,
+    } as const
+  }
+  const own = { certificate: cluster_cert!, key: cluster_cert_key! }
+  if (cluster_mtls === 'shared') return { mode: 'shared', ...own } as const
+  return { mode: 'pki', ...own, ca: cluster_ca_cert, serverName: cluster_server_name } as const
+}

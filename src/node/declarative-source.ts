@@ -1,0 +1,89 @@
+/** The configuration of a node without a database: from the file or text in its settings, or from `POST /config`. */
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { DatabaseLess, DeclarativeRows } from '../admin/admin-options.ts'
+import { parseDeclarative, parseText } from '../declarative/parse.ts'
+import type { ApplyOutcome } from '../cluster/link.ts'
+import { EMPTY_CONFIG_HASH, type ConfigHead } from '../entities/config.ts'
+import { StoreError } from '../store/errors.ts'
+import type { MemoryStore } from '../store/memory/memory-store.ts'
+import type { NodeContext } from './node-context.ts'
+
+export class DeclarativeSource implements DatabaseLess {
+  readonly #memory: MemoryStore
+  #current: DeclarativeRows = { rows: [], hash: EMPTY_CONFIG_HASH }
+  readonly #waiting = new Map<number, (outcome: ApplyOutcome) => void>()
+
+  constructor(memory: MemoryStore) {
+    this.#memory = memory
+  }
+
+  currentHash(): string {
+    return this.#current.hash
+  }
+
+  /** What `declarative_config` or `declarative_config_string` say; nothing when neither is set. Throws with all errors. */
+  async load(context: NodeContext): Promise<void> {
+    const config = readConfiguration(context)
+    if (config === null) return
+    await this.#memory.replace(config.rows)
+    this.#current = config
+  }
+
+  /** The same for a node that runs: the new configuration counts once the workers have it. */
+  async reload(context: NodeContext): Promise<void> {
+    const config = readConfiguration(context)
+    if (config !== null) await this.replace(config)
+  }
+
+  async replace(config: DeclarativeRows): Promise<void> {
+    const before = this.#current
+    const { version } = await this.#memory.head()
+    const outcome = new Promise<ApplyOutcome>(resolve => this.#waiting.set(version + 1, resolve))
+    await this.#memory.replace(config.rows)
+    const applied = await outcome
+    if (applied.ok) {
+      this.#current = config
+      return
+    }
+    await this.#memory.replace(before.rows)
+    const { entity, key, field, message } = applied.refusal
+    const where = [entity, key, field].filter(Boolean).join(' ')
+    throw new StoreError('declarative_config', `declarative config is invalid: ${where}: ${message}`)
+  }
+
+  /** Told of each version that the workers accepted or refused. */
+  onOutcome(head: ConfigHead, outcome: ApplyOutcome): void {
+    for (const [version, resolve] of this.#waiting) {
+      if (version > head.version) continue
+      this.#waiting.delete(version)
+      resolve(outcome)
+    }
+  }
+}
+
+function readConfiguration({ settings, catalog, clock, random }: NodeContext): DeclarativeRows | null {
+  const { declarative_config, declarative_config_string } = settings
+  if (declarative_config === null && declarative_config_string === null) return null
+  const name = declarative_config ?? 'declarative_config_string'
+  const text = declarative_config_string ?? readFile(declarative_config!)
+  const failed = (errors: string) => new Error(`error parsing declarative config file ${name}:\n${errors}`)
+  const document = parseText(text)
+  if (!document.ok) throw failed(String(document.errors))
+  const parsed = parseDeclarative(document.document, {
+    catalog,
+    nowMs: clock.now(),
+    uuid: () => random.uuid(),
+    randomBytes: count => random.bytes(count),
+  })
+  if (!parsed.ok) throw failed(JSON.stringify(parsed.errors))
+  return { rows: parsed.rows, hash: createHash('md5').update(text).digest('hex') }
+}
+
+function readFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new Error(`declarative_config: ${(error as Error).message}`)
+  }
+}

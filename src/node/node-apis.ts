@@ -1,0 +1,77 @@
+/** Opens the Admin and Status APIs of a node, and opens them anew when a reload moves them. */
+import type { DatabaseLess } from '../admin/admin-options.ts'
+import type { HttpListener } from '../base/http-listener.ts'
+import { formatAddress, type ListenAddress } from '../base/listen-address.ts'
+import type { Settings } from '../settings/definition.ts'
+import type { ControlHalf } from './control-half.ts'
+import { createAdmin, createStatus, type NodeView } from './http-half.ts'
+import type { NodeContext } from './node-context.ts'
+
+/** Requests to the APIs that are under way when they close. */
+const CLOSE_GRACE_MS = 1000
+
+interface OpenApi {
+  readonly name: string
+  readonly listener: HttpListener
+  readonly addresses: readonly ListenAddress[]
+}
+
+export interface AdminParts {
+  readonly control: ControlHalf
+  readonly databaseLess: DatabaseLess | null
+}
+
+export class NodeApis {
+  readonly #view: NodeView
+  readonly #admin: AdminParts | null
+  #open: OpenApi[] = []
+  #key = ''
+
+  /** `admin` is null on a node that has no Admin API. */
+  constructor(view: NodeView, admin: AdminParts | null) {
+    this.#view = view
+    this.#admin = admin
+  }
+
+  async open(context: NodeContext): Promise<void> {
+    const { settings } = context
+    this.#key = listenKey(settings)
+    if (this.#admin !== null && settings.admin_listen.length > 0) {
+      const { control, databaseLess } = this.#admin
+      await this.#add('Admin API', createAdmin(context, control, this.#view, databaseLess))
+    }
+    if (settings.status_listen.length > 0) await this.#add('Status API', createStatus(context, this.#view))
+  }
+
+  async #add(name: string, listener: HttpListener): Promise<void> {
+    this.#open.push({ name, listener, addresses: await listener.open() })
+  }
+
+  /** Only what listens elsewhere, or with other certificates, is closed and opened. */
+  async reload(context: NodeContext): Promise<void> {
+    if (listenKey(context.settings) === this.#key) return
+    await this.close(CLOSE_GRACE_MS)
+    await this.open(context)
+  }
+
+  describe(): string[] {
+    return this.#open.flatMap(({ name, addresses }) => addresses.map(address => `${name} on ${formatAddress(address)}`))
+  }
+
+  async close(graceMs: number): Promise<void> {
+    await Promise.all(this.#open.splice(0).map(({ listener }) => listener.close(graceMs)))
+  }
+}
+
+function listenKey(settings: Settings): string {
+  const { admin_listen, status_listen, admin_ssl_cert, admin_ssl_cert_key, status_ssl_cert, status_ssl_cert_key } =
+    settings
+  return JSON.stringify([
+    admin_listen,
+    status_listen,
+    admin_ssl_cert,
+    admin_ssl_cert_key,
+    status_ssl_cert,
+    status_ssl_cert_key,
+  ])
+}

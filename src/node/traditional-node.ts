@@ -1,0 +1,81 @@
+/** A node that is both halves: its store feeds its own workers. Without a database, a declarative file is its store. */
+import { createLocalLink } from '../cluster/local-link.ts'
+import type { ConfigSource } from '../cluster/link.ts'
+import { EMPTY_CONFIG_HASH } from '../entities/config.ts'
+import { MemoryCopy } from './config-copy.ts'
+import { openControlHalf } from './control-half.ts'
+import { DeclarativeSource } from './declarative-source.ts'
+import type { NodeView } from './http-half.ts'
+import { NodeApis } from './node-apis.ts'
+import type { Endings, NodeContext, RunningNode } from './node-context.ts'
+import { ProxyHalf } from './proxy-half.ts'
+
+/** How long workers of before a reload may finish what they have. */
+const RELOAD_DRAIN_MS = 60_000
+
+export async function startTraditionalNode(context: NodeContext, endings: Endings): Promise<RunningNode> {
+  const { settings, catalog, log, clock, random, nodeId, hostname } = context
+  const control = await openControlHalf(context)
+  endings.add(() => control.close())
+  const declarative = control.memory === null ? null : new DeclarativeSource(control.memory)
+  await declarative?.load(context)
+
+  const copy = new MemoryCopy(catalog.definitions.map(definition => definition.name))
+  await fill(copy, control.source)
+  const proxy = new ProxyHalf({ copy, settings, nodeId, hostname, log, clock })
+  endings.add(() => proxy.supervisor.stop())
+  await proxy.start()
+  const link = createLocalLink({
+    source: control.source,
+    sink: proxy.supervisor,
+    clock,
+    random,
+    logger: log,
+    onOutcome: (head, outcome) => declarative?.onOutcome(head, outcome),
+  })
+  endings.add(() => link.stop())
+  await link.start()
+
+  const view: NodeView = {
+    proxy,
+    control,
+    cluster: null,
+    configurationHash: declarative === null ? null : () => declarative.currentHash(),
+    controlPlaneConnected: null,
+    certificateExpiry: null,
+    async notReady() {
+      if (proxy.supervisor.readyCount === 0) return 'no worker is ready'
+      if (declarative !== null) {
+        return declarative.currentHash() === EMPTY_CONFIG_HASH
+          ? 'no configuration available (empty configuration present)'
+          : null
+      }
+      return (await control.store.ping()) ? null : 'the database does not answer'
+    },
+  }
+  const apis = new NodeApis(view, { control, databaseLess: declarative })
+  endings.add(() => apis.close(0))
+  await apis.open(context)
+  return {
+    describe: () => [...proxy.describe(), ...apis.describe()],
+    async reload(loaded) {
+      const next = { ...context, settings: loaded.settings, loaded }
+      await proxy.reload(loaded.settings, RELOAD_DRAIN_MS)
+      await declarative?.reload(next)
+      await apis.reload(next)
+    },
+    async quit(timeoutMs) {
+      await Promise.all([apis.close(timeoutMs), proxy.supervisor.drain(timeoutMs)])
+      await endings.run()
+    },
+    stop: () => endings.run(),
+  }
+}
+
+/** The workers start with what the store holds, be it nothing. */
+async function fill(copy: MemoryCopy, source: ConfigSource): Promise<void> {
+  const { head, batches } = await source.export()
+  const staged = copy.stage(head)
+  for await (const changes of batches) staged.add(changes)
+  staged.commit()
+}
