@@ -1,5 +1,6 @@
 /** The configuration that the main process of a node holds for its workers: to start one, or to replace one. */
-import type { ConfigChange, ConfigDelta, ConfigHead, ConfigRefusal, Row } from '../entities/config.ts'
+import type { ApplyOutcome } from '../cluster/link.ts'
+import type { ConfigChange, ConfigDelta, ConfigHead, Row } from '../entities/config.ts'
 import { EMPTY_HEAD } from '../entities/config.ts'
 
 /** Implemented on disk for a data plane (cluster/saved-config.ts), in memory where the store is on the same node. */
@@ -8,25 +9,19 @@ export interface ConfigCopy {
   /** False until there was a first configuration, be it an empty one. */
   isConfigured(): boolean
   /** Whether the rows after this delta would have the hash that it promises; if not, only a snapshot helps. */
-  check(delta: ConfigDelta): CopyCheck
+  check(delta: ConfigDelta): ApplyOutcome
   /** Durable when it returns. */
   applyDelta(delta: ConfigDelta): void
-  stage(head: ConfigHead): StagedSnapshot
+  beginSnapshot(head: ConfigHead): SnapshotWriter
   /** Everything, parents before children, in batches. */
   load(): Iterable<readonly ConfigChange[]>
 }
 
-export type CopyCheck =
-  | { readonly ok: true }
-  | { readonly ok: false; readonly refusal: ConfigRefusal; readonly resync?: true }
-
-export interface StagedSnapshot {
+export interface SnapshotWriter {
   add(changes: readonly ConfigChange[]): void
-  /** Whether the rows have the hash that the head promises. */
-  finish(): CopyCheck
-  /** Replaces what was there, at once and durably. */
+  /** Replaces what was there, at once and durably; throws, and changes nothing, if the rows do not give the head's hash. */
   commit(): void
-  discard(): void
+  abort(): void
 }
 
 const BATCH_ROWS = 500
@@ -52,7 +47,7 @@ export class MemoryCopy implements ConfigCopy {
   }
 
   /** The store is in this process: what it says of its rows is so. */
-  check(): CopyCheck {
+  check(): ApplyOutcome {
     return { ok: true }
   }
 
@@ -62,19 +57,18 @@ export class MemoryCopy implements ConfigCopy {
     this.#isConfigured = true
   }
 
-  stage(head: ConfigHead): StagedSnapshot {
+  beginSnapshot(head: ConfigHead): SnapshotWriter {
     const rows = emptyRows(this.#order)
     return {
       add(changes) {
         for (const change of changes) put(rows, change)
       },
-      finish: () => ({ ok: true }),
       commit: () => {
         this.#rows = rows
         this.#head = head
         this.#isConfigured = true
       },
-      discard() {},
+      abort() {},
     }
   }
 

@@ -4,7 +4,6 @@ import { KONG_VERSION, SILVERBACK_VERSION } from '../base/version.ts'
 import { createDataPlaneClient } from '../cluster/data-plane-client.ts'
 import { openSavedConfig } from '../cluster/saved-config.ts'
 import type { Settings } from '../settings/definition.ts'
-import type { ConfigCopy } from './config-copy.ts'
 import type { NodeView } from './http-half.ts'
 import { NodeApis } from './node-apis.ts'
 import type { Endings, NodeContext, RunningNode } from './node-context.ts'
@@ -24,15 +23,7 @@ export async function startDataPlaneNode(context: NodeContext, endings: Endings)
     entities: catalog.definitions.map(definition => definition.name),
   })
   endings.add(() => saved.close())
-  const copy: ConfigCopy = {
-    head: () => saved.head(),
-    isConfigured: () => saved.head().version > 0,
-    check: delta => saved.check(delta),
-    applyDelta: delta => saved.applyDelta(delta),
-    stage: head => saved.stage(head),
-    load: () => saved.load(),
-  }
-  const proxy = new ProxyHalf({ copy, settings, nodeId, hostname, log, clock })
+  const proxy = new ProxyHalf({ copy: saved, settings, nodeId, hostname, log, clock })
   endings.add(() => proxy.supervisor.stop())
   await proxy.start()
 
@@ -66,7 +57,7 @@ export async function startDataPlaneNode(context: NodeContext, endings: Endings)
     },
     async notReady() {
       if (proxy.supervisor.readyCount === 0) return 'no worker is ready'
-      return copy.isConfigured() ? null : 'no configuration available (configuration hash is not initialized)'
+      return saved.isConfigured() ? null : 'no configuration available (configuration hash is not initialized)'
     },
   }
   const apis = new NodeApis(view, null)
@@ -77,7 +68,7 @@ export async function startDataPlaneNode(context: NodeContext, endings: Endings)
       ...proxy.describe(),
       ...apis.describe(),
       `control planes: ${settings.cluster_control_plane.map(({ host, port }) => `${host}:${port}`).join(', ')}`,
-      copy.isConfigured()
+      saved.isConfigured()
         ? 'serving its saved configuration'
         : 'no configuration yet: answers 503 until a control plane sends one',
     ],

@@ -96,21 +96,19 @@ export class Supervisor implements ConfigSink {
     return this.#exclusively(async () => {
       const id = this.#nextId++
       const workers = this.#ready()
-      const staged = this.#options.copy.stage(head)
+      const writer = this.#options.copy.beginSnapshot(head)
       try {
         for (const worker of workers) worker.beginSnapshot(id, head)
         for await (const changes of batches) {
-          staged.add(changes)
+          writer.add(changes)
           await Promise.all(workers.map(worker => worker.addToSnapshot(id, changes)))
         }
-        const check = staged.finish()
-        const prepared = check.ok ? await Promise.all(workers.map(worker => worker.endSnapshot(id))) : []
-        const refusal = check.ok ? firstRefusal(prepared) : check.refusal
-        const outcome = await this.#finish(id, workers, refusal, () => staged.commit())
-        if (!outcome.ok) staged.discard()
+        const prepared = await Promise.all(workers.map(worker => worker.endSnapshot(id)))
+        const outcome = await this.#finish(id, workers, firstRefusal(prepared), () => writer.commit())
+        if (!outcome.ok) writer.abort()
         return outcome
       } catch (error) {
-        staged.discard()
+        writer.abort()
         for (const worker of workers) worker.discard(id)
         throw error
       }

@@ -75,7 +75,7 @@ export async function startTraditionalNode(context: NodeContext, endings: Ending
 /** The workers start with what the store holds, be it nothing. */
 async function fill(copy: MemoryCopy, source: ConfigSource): Promise<void> {
   const { head, batches } = await source.export()
-  const staged = copy.stage(head)
-  for await (const changes of batches) staged.add(changes)
-  staged.commit()
+  const writer = copy.beginSnapshot(head)
+  for await (const changes of batches) writer.add(changes)
+  writer.commit()
 }
