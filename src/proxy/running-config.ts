@@ -4,11 +4,34 @@
  * Two steps, so that all workers of a node change together or not at all: `prepare…` validates and compiles beside
  * the running version and may refuse; `commit` swaps synchronously and cannot fail.
  */
-import type { ConfigChange, ConfigDelta, ConfigHead, ConfigRefusal } from '../entities/config.ts'
+import type { SecureContext, SecureContextOptions } from 'node:tls'
+import { assert } from '../base/assert.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
+import type { Random } from '../base/random.ts'
+import type { EntityCatalog } from '../entities/catalog.ts'
+import {
+  type ConfigChange,
+  type ConfigDelta,
+  type ConfigHead,
+  type ConfigRefusal,
+  EMPTY_HEAD,
+  type Row,
+} from '../entities/config.ts'
 import type { EntityReader } from '../entities/entity-reader.ts'
+import type { PluginDefinition, PluginScope, PluginTools } from '../sdk/sdk.ts'
+import type { Peer } from './balancer/balancer.ts'
+import { PeerRegistry } from './balancer/peers.ts'
 import type { PluginInstance, ResolvedPlan } from './compiled.ts'
+import { closeInstance } from './compiled-plugins.ts'
+import { createEntityReader } from './entity-index.ts'
+import type { ProxySettings } from './proxy-settings.ts'
 import type { Router } from './router/router.ts'
-import type { SecureContext } from 'node:tls'
+import { checkAllReferences, type ValidateRow } from './running-config-checks.ts'
+import { isSameRow, stageChanges, type StageContext } from './running-config-stage.ts'
+import { ConfigState } from './running-config-state.ts'
+import { createResolver } from './upstream/dns.ts'
+import type { Resolver } from './upstream/resolver.ts'
 
 export type Preparation =
   | { readonly ok: true; readonly head: ConfigHead; commit(): void; discard(): void }
@@ -34,4 +57,202 @@ export interface RunningConfig {
   prepareSnapshot(head: ConfigHead): SnapshotPreparation
   /** Ends instances and timers. */
   close(): Promise<void>
+}
+
+export interface RunningConfigOptions {
+  readonly catalog: EntityCatalog
+  /** Enabled plugins by name. */
+  readonly plugins: ReadonlyMap<string, PluginDefinition>
+  /** What one instance may use; made from its scope and row. */
+  readonly tools: (scope: PluginScope, row: Row) => PluginTools
+  readonly settings: Pick<ProxySettings, 'dns' | 'tls'>
+  /** Default: name servers and hosts file of the settings. */
+  readonly resolver?: Resolver
+  /** Errors of a stored row against its definition and subschema, or null. Default: the catalog's validation. */
+  readonly validateRow?: ValidateRow
+  /** What health checks say of a peer. Default: every peer is available. */
+  readonly isAvailable?: (peer: Peer) => boolean
+  readonly log: Logger
+  readonly clock: Clock
+  readonly random: Random
+}
+
+export function createRunningConfig(options: RunningConfigOptions): RunningConfig {
+  return new LiveConfig(options)
+}
+
+class LiveConfig implements RunningConfig {
+  readonly reader: EntityReader
+  readonly router: Router
+  #head: ConfigHead = EMPTY_HEAD
+  #hasConfiguration = false
+  #state: ConfigState
+  readonly #context: Omit<StageContext, 'checksReferences'>
+
+  constructor(options: RunningConfigOptions) {
+    const { catalog, clock, log, random, settings } = options
+    const secureContextOptions = contextOptions(settings.tls)
+    this.reader = createEntityReader(
+      () => this.#state.tables,
+      () => clock.now(),
+    )
+    this.router = this.#currentRouter()
+    this.#context = {
+      ...options,
+      secureContextOptions,
+      validateRow: options.validateRow ?? validateStored(catalog, { clock, random }),
+      balancerTools: {
+        resolver: options.resolver ?? createResolver({ settings: settings.dns, clock, log }),
+        peers: new PeerRegistry(),
+        clock,
+        random,
+        log,
+        isAvailable: options.isAvailable ?? (() => true),
+      },
+      reusable: (id, row) => {
+        const instance = this.#state.instances.get(id)
+        return instance !== undefined && isSameRow(instance.row, row) ? instance : null
+      },
+    }
+    this.#state = new ConfigState(this.#context)
+  }
+
+  get head(): ConfigHead {
+    return this.#head
+  }
+
+  get hasConfiguration(): boolean {
+    return this.#hasConfiguration
+  }
+
+  get rewriters(): readonly PluginInstance[] {
+    return this.#state.plugins.rewriters()
+  }
+
+  globalPlan(): ResolvedPlan {
+    return this.#state.plugins.globalPlan()
+  }
+
+  secureContext(sni: string): SecureContext | null {
+    return this.#state.secureContext(sni)
+  }
+
+  prepareDelta(delta: ConfigDelta): Preparation {
+    if (delta.from !== this.#head.version)
+      return refused(`delta begins at version ${delta.from}, but version ${this.#head.version} is running`)
+    const base = this.#head
+    const context = { ...this.#context, checksReferences: true }
+    const staging = stageChanges(this.#state, context, delta.changes, instances => this.#end(instances))
+    if (!staging.ok) return staging
+    const head = { version: delta.version, config_hash: delta.config_hash }
+    return {
+      ok: true,
+      head,
+      commit: () => {
+        assert(this.#head === base, 'nothing is committed between preparing and committing a delta')
+        this.#head = head
+        this.#hasConfiguration = true
+        this.#end(staging.staged.apply())
+      },
+      discard: () => this.#end(staging.staged.created),
+    }
+  }
+
+  prepareSnapshot(head: ConfigHead): SnapshotPreparation {
+    const base = this.#head
+    const state = new ConfigState(this.#context)
+    const created: PluginInstance[] = []
+    let refusal: ConfigRefusal | null = null
+    const refuse = (reason: ConfigRefusal): Preparation => {
+      this.#end(created.splice(0))
+      return { ok: false, refusal: reason }
+    }
+    return {
+      add: changes => {
+        if (refusal !== null) return
+        const context = { ...this.#context, checksReferences: false }
+        const staging = stageChanges(state, context, changes, instances => this.#end(instances))
+        if (!staging.ok) {
+          refusal = staging.refusal
+          return
+        }
+        created.push(...staging.staged.created)
+        staging.staged.apply()
+      },
+      finish: () => {
+        refusal ??= checkAllReferences(state.tables, this.#context.catalog)
+        if (refusal !== null) return refuse(refusal)
+        return {
+          ok: true,
+          head,
+          commit: () => {
+            assert(this.#head === base, 'nothing is committed between beginning and committing a snapshot')
+            this.#replace(state, head)
+          },
+          discard: () => this.#end(created.splice(0)),
+        }
+      },
+    }
+  }
+
+  async close(): Promise<void> {
+    const instances = [...this.#state.instances.values()]
+    await Promise.all(instances.map(instance => closeInstance(instance, this.#context.log)))
+  }
+
+  #replace(state: ConfigState, head: ConfigHead): void {
+    const kept = new Set(state.instances.values())
+    const ended = [...this.#state.instances.values()].filter(instance => !kept.has(instance))
+    this.#state = state
+    this.#head = head
+    this.#hasConfiguration = true
+    this.#end(ended)
+  }
+
+  /** Closing may wait for a plugin's last batch; nobody waits for that here. */
+  #end(instances: readonly PluginInstance[]): void {
+    for (const instance of instances) void closeInstance(instance, this.#context.log)
+  }
+
+  /** The same object for ever, whatever configuration runs. */
+  #currentRouter(): Router {
+    const state = () => this.#state
+    return {
+      match: input => state().match(input),
+      add: route => state().router.add(route),
+      remove: route => state().router.remove(route),
+      get size() {
+        return state().router.size
+      },
+    }
+  }
+}
+
+function validateStored(
+  catalog: EntityCatalog,
+  { clock, random }: { readonly clock: Clock; readonly random: Random },
+): ValidateRow {
+  return (definition, row) => {
+    const validation = catalog.validateRow(definition.name, row, {
+      operation: 'stored',
+      nowMs: clock.now(),
+      uuid: () => random.uuid(),
+      randomBytes: count => random.bytes(count),
+    })
+    return validation.ok ? null : validation.errors
+  }
+}
+
+function contextOptions(tls: ProxySettings['tls']): SecureContextOptions {
+  return {
+    minVersion: tls.minVersion,
+    maxVersion: tls.maxVersion,
+    sessionTimeout: tls.sessionTimeoutS,
+    honorCipherOrder: tls.preferServerCiphers,
+    ...(tls.ciphers === null ? {} : { ciphers: tls.ciphers }),
+  }
+}
+
+function refused(message: string): Preparation {
+  return { ok: false, refusal: { entity: '', key: '', field: null, message } }
 }

@@ -1,0 +1,96 @@
+/** Which certificate answers a TLS client, by SNI (reference: proxy.md 10). */
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls'
+import type { Row } from '../entities/config.ts'
+import { foreignKey } from './entity-index.ts'
+
+/** A message for the first thing wrong with a row of `certificates`, or null. */
+export function certificateProblem(row: Row): { readonly field: string; readonly message: string } | null {
+  for (const suffix of ['', '_alt']) {
+    const cert = row[`cert${suffix}`]
+    const key = row[`key${suffix}`]
+    if (typeof cert !== 'string' || typeof key !== 'string' || isReference(cert) || isReference(key)) continue
+    let certificate: X509Certificate
+    try {
+      certificate = new X509Certificate(cert)
+    } catch (error) {
+      return { field: `cert${suffix}`, message: `invalid certificate: ${(error as Error).message}` }
+    }
+    try {
+      if (!certificate.checkPrivateKey(createPrivateKey(key)))
+        return { field: `key${suffix}`, message: 'certificate does not match key' }
+      // Refuses what OpenSSL would refuse at a client's first handshake, such as keys that are too short.
+      createSecureContext({ cert, key })
+    } catch (error) {
+      return { field: `key${suffix}`, message: `invalid key: ${(error as Error).message}` }
+    }
+  }
+  return null
+}
+
+function isReference(text: string): boolean {
+  return text.startsWith('{vault://')
+}
+
+export class CertificateTable {
+  readonly #options: SecureContextOptions
+  readonly #bySni = new Map<string, Row>()
+  readonly #contexts = new Map<string, SecureContext>()
+  readonly #find: (id: string) => Row | null
+
+  /** `find` reads the current row of a certificate. */
+  constructor(options: SecureContextOptions, find: (id: string) => Row | null) {
+    this.#options = options
+    this.#find = find
+  }
+
+  putSni(row: Row): void {
+    this.#bySni.set(String(row['name']).toLowerCase(), row)
+  }
+
+  removeSni(row: Row): void {
+    const name = String(row['name']).toLowerCase()
+    if (this.#bySni.get(name) === row) this.#bySni.delete(name)
+  }
+
+  /** The certificate changed or is gone: its context is made again when next asked for. */
+  forget(certificateId: string): void {
+    this.#contexts.delete(certificateId)
+  }
+
+  /** Null when no SNI entity matches: the listener has a default. */
+  secureContext(sni: string): SecureContext | null {
+    if (this.#bySni.size === 0) return null
+    const row = this.#match(sni.toLowerCase())
+    const id = row === null ? null : foreignKey(row, 'certificate')
+    if (id === null) return null
+    const known = this.#contexts.get(id)
+    if (known !== undefined) return known
+    const certificate = this.#find(id)
+    if (certificate === null) return null
+    const context = createSecureContext({ ...this.#options, ...pairs(certificate) })
+    this.#contexts.set(id, context)
+    return context
+  }
+
+  #match(sni: string): Row | null {
+    const exact = this.#bySni.get(sni)
+    if (exact !== undefined) return exact
+    const labels = sni.split('.')
+    let wildcard: Row | undefined
+    // `*.example.com` asks for at least two labels after the star, as in Kong.
+    if (labels.length >= 3) wildcard = this.#bySni.get(['*', ...labels.slice(1)].join('.'))
+    if (labels.length >= 2) wildcard ??= this.#bySni.get([...labels.slice(0, -1), '*'].join('.'))
+    return wildcard ?? this.#bySni.get('*') ?? null
+  }
+}
+
+function pairs(row: Row): { cert: string[]; key: string[] } {
+  const cert = [String(row['cert'])]
+  const key = [String(row['key'])]
+  if (typeof row['cert_alt'] === 'string' && typeof row['key_alt'] === 'string') {
+    cert.push(row['cert_alt'])
+    key.push(row['key_alt'])
+  }
+  return { cert, key }
+}

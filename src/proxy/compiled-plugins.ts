@@ -1,0 +1,56 @@
+/** From the row of a plugin to a live instance of it, or to the reason why there cannot be one. */
+import type { ConfigRefusal, Row } from '../entities/config.ts'
+import type { PluginDefinition, PluginScope, PluginTools } from '../sdk/sdk.ts'
+import type { Logger } from '../base/logger.ts'
+import type { PluginInstance } from './compiled.ts'
+import { foreignKey } from './entity-index.ts'
+
+export interface InstanceSources {
+  readonly plugins: ReadonlyMap<string, PluginDefinition>
+  readonly tools: (scope: PluginScope, row: Row) => PluginTools
+  readonly log: Logger
+}
+
+const HTTP_PROTOCOLS = new Set(['http', 'https', 'grpc', 'grpcs'])
+
+/** A plugin that is switched off, or meant for the stream proxy only, has no instance. */
+export function hasInstance(row: Row | null): row is Row {
+  if (row === null || row['enabled'] === false) return false
+  const protocols = row['protocols'] as readonly string[] | null | undefined
+  return protocols == null || protocols.some(protocol => HTTP_PROTOCOLS.has(protocol))
+}
+
+export function createInstance(
+  row: Row,
+  { plugins, tools }: InstanceSources,
+): { readonly instance: PluginInstance } | { readonly refusal: ConfigRefusal } {
+  const id = String(row['id'])
+  const name = String(row['name'])
+  const refuse = (field: string | null, message: string) => ({
+    refusal: { entity: 'plugins', key: id, field, message },
+  })
+  const definition = plugins.get(name)
+  if (definition === undefined)
+    return refuse('name', `plugin '${name}' not enabled; add it to the 'plugins' configuration property`)
+  const scope: PluginScope = {
+    plugin_id: id,
+    route_id: foreignKey(row, 'route'),
+    service_id: foreignKey(row, 'service'),
+    consumer_id: foreignKey(row, 'consumer'),
+  }
+  try {
+    const handlers = definition.prepare((row['config'] ?? {}) as never, tools(scope, row))
+    return { instance: { name, priority: definition.priority, row, scope, handlers } }
+  } catch (error) {
+    return refuse('config', `plugin '${name}' refuses its configuration: ${(error as Error).message}`)
+  }
+}
+
+/** Ends an instance; what it answers or throws changes nothing for anybody else, so it is only logged. */
+export async function closeInstance(instance: PluginInstance, log: Logger): Promise<void> {
+  try {
+    await instance.handlers.close?.()
+  } catch (error) {
+    log.error(`plugin '${instance.name}' (${instance.scope.plugin_id}) failed to close: ${(error as Error).message}`)
+  }
+}

@@ -1,0 +1,203 @@
+/**
+ * The routes that remain after host and path are decided, best first, and the search among them.
+ *
+ * A short list is walked. A long one is divided by the condition that tells its members apart (an exact header
+ * value, a method, an SNI), so that thousands of routes that differ only in those cost no more than a few.
+ */
+import { compareEntries, lower, type HeaderCondition, type RouteEntry, type SniCondition } from './route-entry.ts'
+import type { RouterInput } from './router.ts'
+
+/** One way in which an entry can match: by one of its hosts and one of its paths, both already known to hold. */
+export interface Candidate {
+  readonly entry: RouteEntry
+  /** Port that the host condition asks for; null: any. */
+  readonly port: number | null
+  /** Index in `entry.paths`, or -1. Of several regexes of one entry the first that matches counts. */
+  readonly path: number
+}
+
+/** State of one search; reused for every request. */
+export class Search {
+  input!: RouterInput
+  /** The path as text, for regexes: they see characters, not bytes. */
+  subject = ''
+  best: Candidate | null = null
+  captures: RegExpExecArray | null = null
+}
+
+// Below this walking is faster than looking up.
+const WALK_MAX = 8
+
+export class CandidateList {
+  readonly #ranked: Candidate[] = []
+  #division: Division | null = null
+
+  get isEmpty(): boolean {
+    return this.#ranked.length === 0
+  }
+
+  insert(candidate: Candidate): void {
+    insertRanked(this.#ranked, candidate)
+    if (this.#division !== null) this.#division.insert(candidate)
+    else if (this.#ranked.length > WALK_MAX) this.#division = new Division(this.#ranked)
+  }
+
+  remove(candidate: Candidate): void {
+    removeRanked(this.#ranked, candidate)
+    if (this.#ranked.length <= WALK_MAX) this.#division = null
+    else this.#division?.remove(candidate)
+  }
+
+  search(search: Search): void {
+    if (this.#division === null) walk(this.#ranked, search)
+    else this.#division.search(search)
+  }
+}
+
+class Division {
+  readonly #rest: Candidate[] = []
+  readonly #headers = new Map<string, Map<string, Candidate[]>>()
+  readonly #methods = new Map<string, Candidate[]>()
+  readonly #snis = new Map<string, Candidate[]>()
+  /** A plaintext request has no SNI, and conditions on it then always hold. */
+  readonly #allWithSni: Candidate[] = []
+
+  constructor(candidates: readonly Candidate[]) {
+    for (const candidate of candidates) this.insert(candidate)
+  }
+
+  insert(candidate: Candidate): void {
+    this.#eachPlace(candidate, (places, key) => {
+      const list = places.get(key)
+      if (list === undefined) places.set(key, [candidate])
+      else insertRanked(list, candidate)
+    })
+    const whole = this.#wholeList(candidate)
+    if (whole !== null) insertRanked(whole, candidate)
+  }
+
+  remove(candidate: Candidate): void {
+    this.#eachPlace(candidate, (places, key) => {
+      const list = places.get(key)!
+      removeRanked(list, candidate)
+      if (list.length === 0) places.delete(key)
+    })
+    const whole = this.#wholeList(candidate)
+    if (whole !== null) removeRanked(whole, candidate)
+    for (const [name, values] of this.#headers) if (values.size === 0) this.#headers.delete(name)
+  }
+
+  search(search: Search): void {
+    const input = search.input
+    walk(this.#rest, search)
+    for (const [name, values] of this.#headers)
+      for (const value of input.headerValues(name)) walk(values.get(lower(value)), search)
+    if (this.#methods.size > 0) walk(this.#methods.get(input.method), search)
+    if (this.#allWithSni.length === 0) return
+    if (input.scheme === 'https') walk(this.#snis.get(input.sni), search)
+    else walk(this.#allWithSni, search)
+  }
+
+  #eachPlace(candidate: Candidate, visit: (places: Map<string, Candidate[]>, key: string) => void): void {
+    const { methods } = candidate.entry
+    const header = exactHeader(candidate.entry)
+    if (header !== null) {
+      let values = this.#headers.get(header.name)
+      if (values === undefined) this.#headers.set(header.name, (values = new Map()))
+      for (const value of new Set(header.values)) visit(values, value)
+    } else if (methods !== null) {
+      for (const method of new Set(methods)) visit(this.#methods, method)
+    } else if (hasExactSnis(candidate.entry)) {
+      for (const text of new Set(candidate.entry.snis!.map(sni => sni.text))) visit(this.#snis, text)
+    }
+  }
+
+  #wholeList(candidate: Candidate): Candidate[] | null {
+    const { entry } = candidate
+    if (exactHeader(entry) !== null || entry.methods !== null) return null
+    return hasExactSnis(entry) ? this.#allWithSni : this.#rest
+  }
+}
+
+function exactHeader(entry: RouteEntry): HeaderCondition | null {
+  return entry.headers?.find(header => header.regexes.length === 0) ?? null
+}
+
+function hasExactSnis(entry: RouteEntry): boolean {
+  return entry.snis !== null && entry.snis.every(sni => sni.kind === 'exact')
+}
+
+/** Positive when `a` goes before `b`. */
+function compareCandidates(a: Candidate, b: Candidate): number {
+  return compareEntries(a.entry, b.entry) || b.path - a.path
+}
+
+function rankOf(ranked: readonly Candidate[], candidate: Candidate): number {
+  let low = 0
+  let high = ranked.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (compareCandidates(ranked[middle]!, candidate) > 0) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+function insertRanked(ranked: Candidate[], candidate: Candidate): void {
+  ranked.splice(rankOf(ranked, candidate), 0, candidate)
+}
+
+function removeRanked(ranked: Candidate[], candidate: Candidate): void {
+  let at = rankOf(ranked, candidate)
+  // The same host with and without port makes equals that differ in their port only.
+  while (at < ranked.length && !isSame(ranked[at]!, candidate)) at++
+  if (at < ranked.length) ranked.splice(at, 1)
+}
+
+function isSame(a: Candidate, b: Candidate): boolean {
+  return a.entry === b.entry && a.port === b.port && a.path === b.path
+}
+
+function walk(ranked: readonly Candidate[] | undefined, search: Search): void {
+  if (ranked === undefined) return
+  for (let i = 0; i < ranked.length; i++) {
+    const candidate = ranked[i]!
+    if (search.best !== null && compareCandidates(search.best, candidate) >= 0) return
+    if (holds(candidate, search)) {
+      search.best = candidate
+      return
+    }
+  }
+}
+
+function holds({ entry, port, path }: Candidate, search: Search): boolean {
+  const input = search.input
+  if (port !== null && port !== input.port) return false
+  if (entry.methods !== null && !entry.methods.includes(input.method)) return false
+  if (entry.snis !== null && input.scheme === 'https' && !entry.snis.some(sni => sniHolds(sni, input.sni))) return false
+  if (entry.headers !== null) for (const header of entry.headers) if (!headerHolds(header, input)) return false
+  const regex = path < 0 ? null : entry.paths![path]!.regex
+  if (regex === null) {
+    search.captures = null
+    return true
+  }
+  const captures = regex.exec(search.subject)
+  if (captures === null) return false
+  search.captures = captures
+  return true
+}
+
+function sniHolds({ kind, text }: SniCondition, sni: string): boolean {
+  if (kind === 'exact') return sni === text
+  // Without SNI the field does not exist, and no condition on it holds.
+  return sni !== '' && (kind === 'suffix' ? sni.endsWith(text) : sni.startsWith(text))
+}
+
+function headerHolds({ name, values, regexes }: HeaderCondition, input: RouterInput): boolean {
+  for (const sent of input.headerValues(name)) {
+    const value = lower(sent)
+    if (values.includes(value)) return true
+    for (const regex of regexes) if (regex.test(value)) return true
+  }
+  return false
+}

@@ -1,0 +1,165 @@
+/** From host and path of a request to the lists of routes that may serve it, by look-ups only. */
+import { CandidateList, type Candidate, type Search } from './candidate-list.ts'
+import type { HostCondition, RouteEntry } from './route-entry.ts'
+
+/** Lists by the text with which a path must begin. */
+class PrefixTable {
+  readonly #lists = new Map<string, CandidateList>()
+  readonly #countByLength = new Map<number, number>()
+  /** Each length that occurs, longest first. */
+  #lengths: number[] = []
+
+  get isEmpty(): boolean {
+    return this.#lists.size === 0
+  }
+
+  insert(prefix: string, candidate: Candidate): void {
+    let list = this.#lists.get(prefix)
+    if (list === undefined) {
+      this.#lists.set(prefix, (list = new CandidateList()))
+      this.#count(prefix.length, 1)
+    }
+    list.insert(candidate)
+  }
+
+  remove(prefix: string, candidate: Candidate): void {
+    const list = this.#lists.get(prefix)
+    if (list === undefined) return
+    list.remove(candidate)
+    if (!list.isEmpty) return
+    this.#lists.delete(prefix)
+    this.#count(prefix.length, -1)
+  }
+
+  search(search: Search): void {
+    const path = search.input.path
+    for (const length of this.#lengths)
+      if (length <= path.length) this.#lists.get(path.slice(0, length))?.search(search)
+  }
+
+  #count(length: number, change: number): void {
+    const count = (this.#countByLength.get(length) ?? 0) + change
+    if (count === 0) this.#countByLength.delete(length)
+    else this.#countByLength.set(length, count)
+    if (count === 0 || count === change) this.#lengths = [...this.#countByLength.keys()].sort((a, b) => b - a)
+  }
+}
+
+/** The routes of one host condition. */
+class PathIndex {
+  readonly #prefixes = new PrefixTable()
+  /** By the literal text with which the regex begins. */
+  readonly #regexes = new PrefixTable()
+  readonly #withoutPath = new CandidateList()
+
+  get isEmpty(): boolean {
+    return this.#prefixes.isEmpty && this.#regexes.isEmpty && this.#withoutPath.isEmpty
+  }
+
+  insert(entry: RouteEntry, port: number | null): void {
+    if (entry.paths === null) this.#withoutPath.insert({ entry, port, path: -1 })
+    else
+      entry.paths.forEach((condition, path) => {
+        this.#table(condition.regex).insert(condition.text, { entry, port, path })
+      })
+  }
+
+  remove(entry: RouteEntry, port: number | null): void {
+    if (entry.paths === null) this.#withoutPath.remove({ entry, port, path: -1 })
+    else
+      entry.paths.forEach((condition, path) => {
+        this.#table(condition.regex).remove(condition.text, { entry, port, path })
+      })
+  }
+
+  search(search: Search): void {
+    this.#prefixes.search(search)
+    if (!this.#regexes.isEmpty) this.#regexes.search(search)
+    this.#withoutPath.search(search)
+  }
+
+  #table(regex: RegExp | null): PrefixTable {
+    return regex === null ? this.#prefixes : this.#regexes
+  }
+}
+
+type HostTable = Map<string, PathIndex>
+
+export class HostIndex {
+  readonly #anyHost = new PathIndex()
+  readonly #exact: HostTable = new Map()
+  /** `*.example.com` by `.example.com`, `example.*` by `example.`: one look-up for each dot of a host. */
+  readonly #suffixes: HostTable = new Map()
+  readonly #prefixes: HostTable = new Map()
+  /** Wildcards that are not whole labels; Kong's schema refuses them, older data may hold them. */
+  readonly #odd = new Map<string, { readonly host: HostCondition; readonly index: PathIndex }>()
+
+  insert(entry: RouteEntry): void {
+    if (entry.hosts === null) this.#anyHost.insert(entry, null)
+    else for (const host of entry.hosts) this.#place(host).insert(entry, host.port)
+  }
+
+  remove(entry: RouteEntry): void {
+    if (entry.hosts === null) {
+      this.#anyHost.remove(entry, null)
+      return
+    }
+    for (const host of entry.hosts) {
+      const index = this.#place(host)
+      index.remove(entry, host.port)
+      if (index.isEmpty) this.#forget(host)
+    }
+  }
+
+  search(search: Search): void {
+    const host = search.input.host
+    if (host !== '') {
+      this.#exact.get(host)?.search(search)
+      if (this.#suffixes.size > 0) this.#searchSuffixes(host, search)
+      if (this.#prefixes.size > 0) this.#searchPrefixes(host, search)
+      if (this.#odd.size > 0) this.#searchOdd(host, search)
+    }
+    this.#anyHost.search(search)
+  }
+
+  #searchSuffixes(host: string, search: Search): void {
+    for (let dot = host.indexOf('.'); dot >= 0; dot = host.indexOf('.', dot + 1))
+      this.#suffixes.get(host.slice(dot))?.search(search)
+  }
+
+  #searchPrefixes(host: string, search: Search): void {
+    for (let dot = host.indexOf('.'); dot >= 0; dot = host.indexOf('.', dot + 1))
+      this.#prefixes.get(host.slice(0, dot + 1))?.search(search)
+  }
+
+  #searchOdd(host: string, search: Search): void {
+    for (const { host: condition, index } of this.#odd.values())
+      if (condition.kind === 'suffix' ? host.endsWith(condition.text) : host.startsWith(condition.text))
+        index.search(search)
+  }
+
+  #place(host: HostCondition): PathIndex {
+    const table = this.#table(host)
+    if (table === null) {
+      const key = `${host.kind} ${host.text}`
+      let odd = this.#odd.get(key)
+      if (odd === undefined) this.#odd.set(key, (odd = { host, index: new PathIndex() }))
+      return odd.index
+    }
+    let index = table.get(host.text)
+    if (index === undefined) table.set(host.text, (index = new PathIndex()))
+    return index
+  }
+
+  #forget(host: HostCondition): void {
+    const table = this.#table(host)
+    if (table === null) this.#odd.delete(`${host.kind} ${host.text}`)
+    else table.delete(host.text)
+  }
+
+  #table({ kind, text }: HostCondition): HostTable | null {
+    if (kind === 'exact') return this.#exact
+    if (kind === 'suffix') return text.startsWith('.') ? this.#suffixes : null
+    return text.endsWith('.') ? this.#prefixes : null
+  }
+}

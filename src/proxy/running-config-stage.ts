@@ -1,0 +1,301 @@
+/**
+ * A delta in two halves: `stageChanges` makes everything that may fail beside the running state and touches nothing,
+ * `StagedChanges.apply` puts it in place and cannot fail. The work of both follows the size of the change, not of
+ * the configuration.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import type { ConfigChange, ConfigRefusal, Row } from '../entities/config.ts'
+import { UpstreamTargets } from './balancer/upstream-targets.ts'
+import { certificateProblem } from './compiled-certificates.ts'
+import { createInstance, hasInstance, type InstanceSources } from './compiled-plugins.ts'
+import { isHttpRoute, type LiveRoute } from './compiled-route.ts'
+import { compileService, isServiceEnabled, type NamedUpstream } from './compiled-service.ts'
+import type { CompiledService, PluginInstance } from './compiled.ts'
+import { ConfigOverlay } from './config-overlay.ts'
+import { foreignKey } from './entity-index.ts'
+import { checkReferences, checkRows, type ValidateRow } from './running-config-checks.ts'
+import type { ConfigState, StateOptions } from './running-config-state.ts'
+import type { BalancerTools } from './balancer/upstream-targets.ts'
+import type { RouteEntries } from './router/traditional-compatible.ts'
+
+export interface StageContext extends StateOptions, InstanceSources {
+  readonly validateRow: ValidateRow
+  readonly balancerTools: BalancerTools
+  /** A live instance made from an equal row, which may go on under the new version. */
+  readonly reusable: (id: string, row: Row) => PluginInstance | null
+  /** False while a snapshot is still arriving: references are checked when it is whole. */
+  readonly checksReferences: boolean
+}
+
+export type Staging =
+  | { readonly ok: true; readonly staged: StagedChanges }
+  | { readonly ok: false; readonly refusal: ConfigRefusal }
+
+interface StagedRoute {
+  readonly row: Row
+  readonly entries: RouteEntries
+}
+
+export class StagedChanges {
+  readonly overlay: ConfigOverlay
+  readonly #state: ConfigState
+  readonly #context: StageContext
+  readonly #upstreams = new Map<string, NamedUpstream | null>()
+  readonly #upstreamNames = new Map<string, NamedUpstream | null>()
+  readonly #staleTargets = new Set<string>()
+  readonly #services = new Map<string, CompiledService | null>()
+  readonly #routes = new Map<string, StagedRoute | null>()
+  readonly #instances = new Map<string, PluginInstance | null>()
+  /** Made for this change alone; ended when it is discarded. */
+  readonly created: PluginInstance[] = []
+
+  constructor(state: ConfigState, context: StageContext, changes: readonly ConfigChange[]) {
+    this.#state = state
+    this.#context = context
+    this.overlay = new ConfigOverlay(state.tables, changes)
+  }
+
+  check(): ConfigRefusal | null {
+    const { catalog } = this.#context
+    return (
+      checkRows(this.overlay, this.#context) ??
+      (this.#context.checksReferences ? checkReferences(this.overlay, catalog) : null) ??
+      this.#checkCertificates()
+    )
+  }
+
+  compile(): ConfigRefusal | null {
+    this.#stageUpstreams()
+    this.#stageServices()
+    return this.#stageRoutes() ?? this.#stagePlugins()
+  }
+
+  #checkCertificates(): ConfigRefusal | null {
+    for (const [key, row] of this.overlay.changed('certificates')) {
+      const problem = row === null ? null : certificateProblem(row)
+      if (problem !== null) return { entity: 'certificates', key, ...problem }
+    }
+    return null
+  }
+
+  #stageUpstreams(): void {
+    const { overlay } = this
+    for (const [id, row] of overlay.changed('upstreams')) {
+      const before = this.#state.upstreamsById.get(id)
+      if (before !== undefined) this.#upstreamNames.set(String(before.row['name']), null)
+      const targets = before?.targets ?? new UpstreamTargets(this.#context.balancerTools)
+      this.#upstreams.set(id, row === null ? null : { row, targets })
+      this.#staleTargets.add(id)
+      if (row !== null) this.#warnOfAlgorithm(row)
+    }
+    // After all old names are out, so that two upstreams may change names with each other.
+    for (const upstream of this.#upstreams.values())
+      if (upstream !== null) this.#upstreamNames.set(String(upstream.row['name']), upstream)
+    for (const [key, row] of overlay.changed('targets'))
+      for (const version of [row, overlay.before('targets', key)])
+        if (version !== null) this.#staleTargets.add(foreignKey(version, 'upstream') ?? '')
+  }
+
+  #warnOfAlgorithm(row: Row): void {
+    const algorithm = row['algorithm'] ?? 'round-robin'
+    if (algorithm !== 'round-robin')
+      this.#context.log.warn(`upstream '${row['name']}': algorithm '${algorithm}' is served by round-robin for now`)
+  }
+
+  #upstreamByName(name: string): NamedUpstream | null {
+    const staged = this.#upstreamNames.get(name)
+    return staged === undefined ? (this.#state.upstreamsByName.get(name) ?? null) : staged
+  }
+
+  #stageServices(): void {
+    const { overlay } = this
+    const sources = {
+      balancerTools: this.#context.balancerTools,
+      find: (entity: string, key: string) => overlay.find(entity, key),
+      upstreamByName: (name: string) => this.#upstreamByName(name),
+    }
+    for (const id of this.#affectedServices()) {
+      const row = overlay.find('services', id)
+      this.#services.set(id, isServiceEnabled(row) ? compileService(row, sources) : null)
+    }
+  }
+
+  #affectedServices(): Set<string> {
+    const { overlay } = this
+    const ids = new Set(overlay.changed('services').keys())
+    const addUsersOf = (name: string) => {
+      for (const id of this.#state.servicesByHost(name)) ids.add(id)
+    }
+    for (const name of this.#upstreamNames.keys()) addUsersOf(name)
+    for (const certificateId of overlay.changed('certificates').keys()) {
+      for (const row of overlay.findByForeign('services', 'client_certificate', certificateId))
+        ids.add(String(row['id']))
+      for (const row of overlay.findByForeign('upstreams', 'client_certificate', certificateId))
+        addUsersOf(String(row['name']))
+    }
+    // Lists of ids are no foreign keys; authorities change too rarely to keep an index for them.
+    const authorities = overlay.changed('ca_certificates')
+    if (authorities.size > 0)
+      for (const [id, row] of this.#state.tables.find('services')?.rows ?? [])
+        if ((row['ca_certificates'] as readonly string[] | null)?.some(ca => authorities.has(ca))) ids.add(id)
+    return ids
+  }
+
+  #stageRoutes(): ConfigRefusal | null {
+    for (const [key, row] of this.overlay.changed('routes')) {
+      if (row === null || !isHttpRoute(row)) {
+        this.#routes.set(key, null)
+        continue
+      }
+      try {
+        this.#routes.set(key, { row, entries: this.#state.router.compile(row) })
+      } catch (error) {
+        return { entity: 'routes', key, field: 'paths', message: (error as Error).message }
+      }
+    }
+    return null
+  }
+
+  #stagePlugins(): ConfigRefusal | null {
+    for (const [id, row] of this.overlay.changed('plugins')) {
+      if (!hasInstance(row)) {
+        this.#instances.set(id, null)
+        continue
+      }
+      const reused = this.#context.reusable(id, row)
+      if (reused !== null) {
+        this.#instances.set(id, reused)
+        continue
+      }
+      const made = createInstance(row, this.#context)
+      if ('refusal' in made) return made.refusal
+      this.created.push(made.instance)
+      this.#instances.set(id, made.instance)
+    }
+    return null
+  }
+
+  /** Returns the instances that are no longer in use. */
+  apply(): PluginInstance[] {
+    this.#applyCertificates()
+    const serviceRowsBefore = new Map<string, Row | null>()
+    for (const id of this.overlay.changed('services').keys())
+      serviceRowsBefore.set(id, this.overlay.before('services', id))
+    const routesBefore = [...this.#routes.keys()].map(id => this.#state.routes.get(id))
+    this.overlay.apply()
+    this.#applyUpstreams()
+    const switched = this.#applyServices(serviceRowsBefore)
+    this.#applyRoutes(routesBefore)
+    for (const serviceId of switched) this.#switchRoutes(serviceId)
+    for (const [id, row] of this.overlay.changed('services')) if (row === null) this.#state.dropSlot(id)
+    return this.#applyPlugins()
+  }
+
+  #applyCertificates(): void {
+    const { certificates } = this.#state
+    for (const id of this.overlay.changed('certificates').keys()) certificates.forget(id)
+    const snis = this.overlay.changed('snis')
+    for (const key of snis.keys()) {
+      const before = this.overlay.before('snis', key)
+      if (before !== null) certificates.removeSni(before)
+    }
+    for (const row of snis.values()) if (row !== null) certificates.putSni(row)
+  }
+
+  #applyUpstreams(): void {
+    const state = this.#state
+    for (const [id, upstream] of this.#upstreams) {
+      if (upstream === null) state.upstreamsById.delete(id)
+      else state.upstreamsById.set(id, upstream)
+    }
+    for (const [name, upstream] of this.#upstreamNames) {
+      if (upstream === null) state.upstreamsByName.delete(name)
+      else state.upstreamsByName.set(name, upstream)
+    }
+    for (const id of this.#staleTargets) {
+      const upstream = state.upstreamsById.get(id)
+      upstream?.targets.update(upstream.row, state.tables.find('targets')?.findByForeign('upstream', id) ?? [])
+    }
+  }
+
+  /** Returns the ids of services that were switched on or off, or came or went. */
+  #applyServices(before: ReadonlyMap<string, Row | null>): string[] {
+    const state = this.#state
+    const switched: string[] = []
+    for (const [id, service] of this.#services) {
+      const slot = state.slot(id)
+      if ((slot.current === null) !== (service === null)) switched.push(id)
+      slot.current = service
+      if (before.has(id)) state.indexServiceHost(id, before.get(id)!, this.overlay.find('services', id))
+    }
+    return switched
+  }
+
+  #applyRoutes(before: readonly (LiveRoute | undefined)[]): void {
+    const { router, routes } = this.#state
+    for (const route of before) {
+      if (route === undefined) continue
+      router.remove(route)
+      routes.delete(route.id)
+    }
+    for (const [id, staged] of this.#routes) {
+      if (staged === null) continue
+      const route = this.#state.compileRoute(staged.row)
+      routes.set(id, route)
+      if (takesPart(route)) router.add(route, staged.entries)
+    }
+  }
+
+  #switchRoutes(serviceId: string): void {
+    const { router, routes, tables } = this.#state
+    for (const row of tables.find('routes')?.findByForeign('service', serviceId) ?? []) {
+      const before = routes.get(String(row['id']))
+      // A stream route, or one that came with this very change and stands where it should.
+      if (before === undefined || this.#routes.has(before.id)) continue
+      router.remove(before)
+      const route = this.#state.compileRoute(row)
+      routes.set(route.id, route)
+      if (takesPart(route)) router.add(route)
+    }
+  }
+
+  #applyPlugins(): PluginInstance[] {
+    const { instances, plugins } = this.#state
+    const ended: PluginInstance[] = []
+    for (const [id, instance] of this.#instances) {
+      const before = instances.get(id)
+      if (before === instance || (before === undefined && instance === null)) continue
+      if (before !== undefined) {
+        plugins.remove(before)
+        instances.delete(id)
+        ended.push(before)
+      }
+      if (instance === null) continue
+      instances.set(id, instance)
+      plugins.add(instance)
+    }
+    return ended
+  }
+}
+
+function takesPart(route: LiveRoute): boolean {
+  return route.slot === null || route.slot.current !== null
+}
+
+/** On refusal everything that was made is handed to `discard`. */
+export function stageChanges(
+  state: ConfigState,
+  context: StageContext,
+  changes: readonly ConfigChange[],
+  discard: (instances: readonly PluginInstance[]) => void,
+): Staging {
+  const staged = new StagedChanges(state, context, changes)
+  const refusal = staged.check() ?? staged.compile()
+  if (refusal === null) return { ok: true, staged }
+  discard(staged.created)
+  return { ok: false, refusal }
+}
+
+export function isSameRow(a: Row, b: Row): boolean {
+  return a === b || isDeepStrictEqual(a, b)
+}

@@ -1,0 +1,93 @@
+/** One whole configuration, compiled, and changed in place by committed deltas. */
+import type { SecureContext, SecureContextOptions } from 'node:tls'
+import type { EntityCatalog } from '../entities/catalog.ts'
+import type { Row } from '../entities/config.ts'
+import type { NamedUpstream } from './compiled-service.ts'
+import type { PluginInstance } from './compiled.ts'
+import { LiveRoute, type ServiceSlot } from './compiled-route.ts'
+import { CertificateTable } from './compiled-certificates.ts'
+import { EntityTables, foreignKey } from './entity-index.ts'
+import { PluginTable } from './plugin-plan.ts'
+import type { RouteMatch, RouterInput } from './router/router.ts'
+import { TraditionalCompatibleRouter } from './router/traditional-compatible.ts'
+
+export interface StateOptions {
+  readonly catalog: EntityCatalog
+  /** Versions, ciphers and the like for certificates chosen by SNI. */
+  readonly secureContextOptions: SecureContextOptions
+}
+
+export class ConfigState {
+  readonly tables: EntityTables
+  readonly router = new TraditionalCompatibleRouter()
+  readonly plugins = new PluginTable()
+  readonly certificates: CertificateTable
+  readonly instances = new Map<string, PluginInstance>()
+  readonly routes = new Map<string, LiveRoute>()
+  readonly #slots = new Map<string, ServiceSlot>()
+  readonly upstreamsById = new Map<string, NamedUpstream>()
+  readonly upstreamsByName = new Map<string, NamedUpstream>()
+  /** Ids of the services that have a host, to be compiled again when an upstream of that name comes or goes. */
+  readonly #servicesByHost = new Map<string, Set<string>>()
+
+  constructor({ catalog, secureContextOptions }: StateOptions) {
+    this.tables = new EntityTables(catalog)
+    this.certificates = new CertificateTable(
+      secureContextOptions,
+      id => this.tables.find('certificates')?.rows.get(id) ?? null,
+    )
+  }
+
+  /** Slots outlive their service as long as routes hold them, so that a service may come after its routes. */
+  slot(serviceId: string): ServiceSlot {
+    let slot = this.#slots.get(serviceId)
+    if (slot === undefined) this.#slots.set(serviceId, (slot = { current: null }))
+    return slot
+  }
+
+  dropSlot(serviceId: string): void {
+    this.#slots.delete(serviceId)
+  }
+
+  servicesByHost(host: string): Iterable<string> {
+    return this.#servicesByHost.get(host) ?? []
+  }
+
+  /** Keeps the list of services by host in step with a row that was put, replaced or removed. */
+  indexServiceHost(id: string, before: Row | null, after: Row | null): void {
+    const oldHost = before === null ? null : String(before['host'])
+    const newHost = after === null ? null : String(after['host'])
+    if (oldHost === newHost) return
+    if (oldHost !== null) {
+      const ids = this.#servicesByHost.get(oldHost)
+      ids?.delete(id)
+      if (ids?.size === 0) this.#servicesByHost.delete(oldHost)
+    }
+    if (newHost === null) return
+    const ids = this.#servicesByHost.get(newHost)
+    if (ids === undefined) this.#servicesByHost.set(newHost, new Set([id]))
+    else ids.add(id)
+  }
+
+  /** As the router's, with a route whose service has changed since brought up to date first. */
+  match(input: RouterInput): RouteMatch | null {
+    const match = this.router.match(input)
+    if (match === null) return null
+    const route = match.route as LiveRoute
+    if (route.slot === null || route.service === route.slot.current) return match
+    const fresh = this.compileRoute(route.row)
+    this.routes.set(fresh.id, fresh)
+    this.router.refresh(fresh)
+    return { ...match, route: fresh }
+  }
+
+  compileRoute(row: Row): LiveRoute {
+    const serviceId = foreignKey(row, 'service')
+    const slot = serviceId === null ? null : this.slot(serviceId)
+    return new LiveRoute(row, { slot, service: slot?.current ?? null, plugins: this.plugins })
+  }
+
+  secureContext(sni: string): SecureContext | null {
+    return this.certificates.secureContext(sni)
+  }
+}
