@@ -92,7 +92,7 @@ export class SqlReads implements StoreReads {
       .orderBy('entity_id')
       .limit(size + 1)
       .execute()
-    const rows = stored.slice(0, size) as TagPage['rows']
+    const rows = stored.slice(0, size).map(columns => ({ ...columns })) as unknown as TagPage['rows']
     const last = stored.length > size ? rows.at(-1) : undefined
     return { rows, next: last === undefined ? null : [last.tag, last.entity_name, last.entity_id] }
   }
