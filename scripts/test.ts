@@ -26,7 +26,7 @@ function nodeTest(files: readonly string[], concurrency: number): readonly strin
     '--test-reporter=./scripts/test-reporter.ts',
     '--test-reporter-destination=stdout',
     `--test-concurrency=${concurrency}`,
-    '--test-timeout=120000',
+    '--test-timeout=600000',
     ...files,
   ]
 }

@@ -47,7 +47,6 @@ const PACKAGES: Record<string, readonly string[]> = {
   ws: ['src/cluster/'],
   kysely: ['src/store/'],
   yaml: ['src/declarative/'],
-  '@peculiar/x509': ['src/base/certificates.ts'],
   '@fastify/busboy': ['src/admin/'],
 }
 
