@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { generateKey, selfSigned } from '../base/certificates.ts'
 import { systemClock } from '../base/clock.ts'
 import { seededRandom } from '../base/random.ts'
 import { createCatalog } from '../entities/catalog.ts'
@@ -312,19 +313,11 @@ describe('rules across rows', () => {
 
   test('plugins must share a protocol with their route or with a route of their service', async () => {
     const service = await repository.insert('services', { name: 'streams', protocol: 'tcp', host: 'a.test' })
-    const route = await repository
-      .insert('routes', {
-        protocols: ['tcp'],
-        snis: ['a.test'],
-        service: { name: 'streams' },
-      })
-      .catch(() =>
-        repository.insert('routes', {
-          protocols: ['tcp'],
-          destinations: [{ port: 1 }],
-          service: { id: service['id'] },
-        }),
-      )
+    const route = await repository.insert('routes', {
+      protocols: ['tcp'],
+      destinations: [{ port: 1 }],
+      service: { name: 'streams' },
+    })
     const onRoute = await refusal(repository.insert('plugins', { name: 'mirror', route: { id: route['id'] } }))
     assert.deepEqual(onRoute['fields'], { protocols: "must match the associated route's protocols" })
     const onService = await refusal(repository.insert('plugins', { name: 'mirror', service: { id: service['id'] } }))
@@ -340,6 +333,64 @@ describe('rules across rows', () => {
     const again = await refusal(repository.insert('targets', { upstream: { id }, target: '1.2.3.4:8000' }))
     assert.deepEqual(again['fields'], { upstream: { id }, target: '1.2.3.4:8000' })
     assert.deepEqual(await repository.find('targets', '1.2.3.4'), target)
+  })
+})
+
+describe('certificates', async () => {
+  const key = await generateKey('P-256')
+  const pem = (name: string) =>
+    selfSigned({
+      subject: { CN: name },
+      key,
+      isAuthority: true,
+      notBefore: new Date(systemClock.now() - 1000),
+      notAfter: new Date(systemClock.now() + 86_400_000),
+    })
+  const pair = (name: string) => ({ cert: pem(name), key: key.privateKey })
+
+  test('certificates make, list, replace and take along their snis', async () => {
+    const made = await repository.insert('certificates', { ...pair('a.test'), snis: ['b.test', 'a.test'] })
+    const id = idOf(made)
+    assert.deepEqual(made['snis'], ['a.test', 'b.test'])
+    assert.deepEqual((await repository.find('snis', 'a.test'))?.['certificate'], { id })
+    assert.deepEqual(await repository.find('certificates', 'b.test'), made)
+    const changed = await repository.update('certificates', id, { snis: ['c.test', 'a.test'] })
+    assert.deepEqual(changed['snis'], ['a.test', 'c.test'])
+    assert.equal(await repository.find('snis', 'b.test'), null)
+    assert.deepEqual((await repository.update('certificates', id, { tags: ['x'] }))['snis'], ['a.test', 'c.test'])
+    assert.deepEqual((await repository.update('certificates', 'a.test', { snis: null }))['snis'], [])
+    await repository.update('certificates', id, { snis: ['d.test'] })
+    assert.equal(await repository.delete('certificates', id), true)
+    assert.equal(await repository.find('snis', 'd.test'), null)
+  })
+
+  test('certificates refuse names given twice or owned by another, and change nothing', async () => {
+    const owner = await repository.insert('certificates', { ...pair('own.test'), snis: ['own.test'] })
+    const twice = await refusal(repository.insert('certificates', { ...pair('x.test'), snis: ['x.test', 'x.test'] }))
+    assert.equal(twice['message'], 'schema violation (snis: x.test is duplicated)')
+    const { version } = await store.head()
+    const taken = await refusal(repository.insert('certificates', { ...pair('y.test'), snis: ['y.test', 'own.test'] }))
+    const text = `own.test already associated with existing certificate '${idOf(owner)}'`
+    assert.deepEqual([taken['code'], taken['fields']], [2, { snis: text }])
+    assert.equal((await store.head()).version, version)
+  })
+
+  test('ca_certificates stay while a service or the list of a plugin names them', async () => {
+    const ca = idOf(await repository.insert('ca_certificates', { cert: pem('ca.test') }))
+    const text = (entity: string, by: unknown) => `ca certificate ${ca} is still referenced by ${entity} (id = ${by})`
+    const service = await repository.insert('services', { url: 'https://a.test', ca_certificates: [ca] })
+    const byService = await refusal(repository.delete('ca_certificates', ca))
+    assert.deepEqual([byService['code'], byService['message']], [19, text('services', service['id'])])
+    await repository.delete('services', idOf(service))
+    const consumer = await repository.insert('consumers', { username: 'trusting' })
+    const plugin = await repository.insert('plugins', {
+      name: 'mirror',
+      consumer: { id: consumer['id'] },
+      config: { ca_certificates: [ca] },
+    })
+    assert.equal((await refusal(repository.delete('ca_certificates', ca)))['message'], text('plugins', plugin['id']))
+    await repository.delete('plugins', idOf(plugin))
+    assert.equal(await repository.delete('ca_certificates', ca), true)
   })
 })
 

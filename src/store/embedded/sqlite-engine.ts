@@ -2,8 +2,9 @@
 import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { scheduler } from 'node:timers/promises'
 import { Kysely } from 'kysely'
-import { type Clock, sleep } from '../../base/clock.ts'
+import type { Clock } from '../../base/clock.ts'
 import { StoreError } from '../errors.ts'
 import type { ConstraintBreach, Sql, SqlEngine } from '../sql/engine.ts'
 import { sqliteDialect } from './sqlite-dialect.ts'
@@ -122,7 +123,8 @@ async function beginImmediate(connection: DatabaseSync, clock: Clock): Promise<v
       if (clock.monotonic() > deadline) {
         throw new StoreError('database_error', 'the database is locked by another process', undefined, error)
       }
-      await sleep(clock, lockRetryMs)
+      // Not by the clock, whose timers let a process end: a command that waits for its turn must not be lost.
+      await scheduler.wait(lockRetryMs)
     }
   }
 }

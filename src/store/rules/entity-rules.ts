@@ -1,10 +1,7 @@
-/** Rules that a schema cannot say, because they need other rows: one small object per entity that has any. */
+/** Rules that a schema cannot say, because they need other rows: what such a rule looks like. */
 import type { EntityCatalog } from '../../entities/catalog.ts'
 import type { Row } from '../../entities/config.ts'
 import type { StoreReads } from '../store.ts'
-import { caCertificateRules } from './ca-certificates.ts'
-import { certificateRules } from './certificates.ts'
-import { pluginRules } from './plugins.ts'
 
 export type Input = Readonly<Record<string, unknown>>
 
@@ -28,17 +25,6 @@ export interface EntityRules {
   readonly present?: (row: Row, reads: StoreReads) => Promise<Row>
   /** The primary key for a text that is neither an id nor an endpoint key. */
   readonly locate?: (name: string, reads: StoreReads) => Promise<string | null>
-}
-
-const RULES: Readonly<Record<string, EntityRules>> = {
-  ca_certificates: caCertificateRules,
-  certificates: certificateRules,
-  plugins: pluginRules,
-}
-const none: EntityRules = {}
-
-export function rulesOf(entity: string): EntityRules {
-  return RULES[entity] ?? none
 }
 
 /** All rows that match, page by page. */
