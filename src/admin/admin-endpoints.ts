@@ -8,6 +8,7 @@ import { certificateEndpoints } from './routes/certificates.ts'
 import { clusteringEndpoints } from './routes/clustering.ts'
 import { configEndpoints } from './routes/config.ts'
 import { consumerEndpoints } from './routes/consumers.ts'
+import { filterChainEndpoints } from './routes/filter-chains.ts'
 import { logLevelEndpoints } from './routes/log-level.ts'
 import { metricsEndpoints } from './routes/metrics.ts'
 import { nodeEndpoints } from './routes/node.ts'
@@ -27,6 +28,7 @@ const special = [
   consumerEndpoints,
   certificateEndpoints,
   aclEndpoints,
+  filterChainEndpoints,
   targetEndpoints,
   targetHealthEndpoints,
   pluginEndpoints,

@@ -4,7 +4,7 @@ import type { Row } from '../entities/config.ts'
 import type { EntityDefinition } from '../schema/entity.ts'
 import type { Repository } from '../store/repository.ts'
 import { collectionReply, pageOption } from './collection.ts'
-import type { AdminRequest, Endpoint, Handler } from './endpoint.ts'
+import type { AdminRequest, Endpoint } from './endpoint.ts'
 import { entityInput } from './entity-input.ts'
 import { json, methodNotAllowed, noContent, notFound, type Reply } from './reply.ts'
 
@@ -196,14 +196,4 @@ const foundOrNot = (row: Row | null): Reply => (row === null ? notFound : json(2
 function foreignId(row: Row | null, field: string): string | null {
   const value = row?.[field] as { id: string } | null | undefined
   return value?.id ?? null
-}
-
-/** Puts handlers in place of generated ones, or adds methods to their path. */
-export function replaceMethods(
-  endpoints: Map<string, Endpoint>,
-  path: string,
-  methods: (generated: Endpoint['methods']) => Partial<Record<keyof Endpoint['methods'], Handler>>,
-): void {
-  const generated = endpoints.get(path)?.methods ?? {}
-  endpoints.set(path, { path, methods: { ...generated, ...methods(generated) } })
 }

@@ -32,16 +32,28 @@ export function createAdminServer(options: AdminOptions): AdminServer {
     clock,
     onRequest,
     refuse: status => ({
-      headers: ['Content-Type: application/json; charset=utf-8', ...(options.sendServerHeader ? [serverLine] : [])],
+      headers: headerLines(commonHeaders(undefined, 0)),
       body: JSON.stringify(status === 405 ? methodNotAllowed.body : { message: 'Bad request' }),
     }),
   })
+
+  /** A flat list of names and values. */
+  function commonHeaders(origin: string | undefined, elapsedMs: number): string[] {
+    const headers = corsHeaders(options.corsOrigins, origin)
+    if (options.sendServerHeader) headers.push('Server', serverToken)
+    if (options.sendLatencyHeader) headers.push('X-Kong-Admin-Latency', String(Math.floor(elapsedMs)))
+    return headers
+  }
 
   function onRequest(request: IncomingMessage, response: ServerResponse): void {
     const startMs = clock.monotonic()
     answer(request).then(
       reply => write(request, response, reply, startMs),
-      error => write(request, response, errorReply(error, logger), startMs),
+      error => {
+        // A client that left in the middle of its body gets no answer, and is no fault of ours.
+        if (request.errored !== null) response.destroy()
+        else write(request, response, errorReply(error, logger), startMs)
+      },
     )
   }
 
@@ -70,11 +82,7 @@ export function createAdminServer(options: AdminOptions): AdminServer {
 
   function write(request: IncomingMessage, response: ServerResponse, reply: Reply, startMs: number): void {
     if (response.destroyed) return
-    const headers = corsHeaders(options.corsOrigins, request.headers.origin)
-    if (options.sendServerHeader) headers.push('Server', serverToken)
-    if (options.sendLatencyHeader) {
-      headers.push('X-Kong-Admin-Latency', String(Math.floor(clock.monotonic() - startMs)))
-    }
+    const headers = commonHeaders(request.headers.origin, clock.monotonic() - startMs)
     for (const [name, value] of Object.entries(reply.headers ?? {})) headers.push(name, value)
     const content = contentOf(reply)
     if (content !== null) headers.push('Content-Type', content.type)
@@ -109,13 +117,19 @@ export function createAdminServer(options: AdminOptions): AdminServer {
 }
 
 const serverToken = `kong/${KONG_VERSION}`
-const serverLine = `Server: ${serverToken}`
+const jsonType = 'application/json; charset=utf-8'
 const noBody = { ok: true, body: { kind: 'none' } } as const
+
+function headerLines(flat: readonly string[]): string[] {
+  const lines = [`Content-Type: ${jsonType}`]
+  for (let i = 0; i < flat.length; i += 2) lines.push(`${flat[i]}: ${flat[i + 1]}`)
+  return lines
+}
 
 function contentOf(reply: Reply): { type: string; text: string } | null {
   if (reply.text !== undefined) return { type: reply.text.type, text: reply.text.content }
   if (reply.body === undefined) return null
-  return { type: 'application/json; charset=utf-8', text: JSON.stringify(reply.body) }
+  return { type: jsonType, text: JSON.stringify(reply.body) }
 }
 
 function optionsReply(endpoint: Endpoint, request: IncomingMessage): Reply {

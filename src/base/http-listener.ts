@@ -31,9 +31,12 @@ export interface HttpListener {
   close(graceMs: number): Promise<void>
 }
 
+type ParseError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer }
+
 /** nginx's `large_client_header_buffers` default, which Kong keeps: 4 of 8 KiB. */
 const headBytesMax = 32 * 1024
 const headerCountMax = 200
+const requestLineLengthMax = 8192
 /** A client that dribbles its head or its body holds a socket no longer than this. */
 const headTimeoutMs = 60_000
 const requestTimeoutMs = 300_000
@@ -101,19 +104,24 @@ function createTls(options: HttpListenerOptions, limits: object): Server {
 }
 
 /** Answers what the parser rejected; the codes are those of Node's parser. */
-function refuse(options: HttpListenerOptions, error: NodeJS.ErrnoException, socket: Duplex): void {
+function refuse(options: HttpListenerOptions, error: ParseError, socket: Duplex): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy()
     return
   }
   let status = 400
-  if (error.code === 'HPE_INVALID_METHOD') status = 405
+  if (error.code === 'HPE_INVALID_METHOD' && isRequestLine(error)) status = 405
   else if (error.code === 'HPE_HEADER_OVERFLOW') status = 431
   else if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') status = 408
   const { headers, body } = options.refuse?.(status) ?? { headers: [], body: '' }
   const head = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...headers]
   head.push(`Content-Length: ${Buffer.byteLength(body)}`, 'Connection: close')
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+}
+
+/** A method that the parser does not know, in a request that is one otherwise. */
+function isRequestLine({ rawPacket }: ParseError): boolean {
+  return /^[!-~]+ [!-~]+ HTTP\/1\.[01]\r?\n/.test(rawPacket?.toString('latin1', 0, requestLineLengthMax) ?? '')
 }
 
 async function listen(server: Server, address: ListenAddress): Promise<ListenAddress> {

@@ -3,7 +3,7 @@ import type { AdminOptions } from '../admin-options.ts'
 import type { ClusterAdmin } from '../cluster-admin.ts'
 import { collectionReply } from '../collection.ts'
 import type { AdminRequest, Endpoint, Handler } from '../endpoint.ts'
-import { clusterPageOptions, encodeOffset } from '../paging.ts'
+import { clusterPage, clusterPageOptions } from '../paging.ts'
 import { json, message, type Reply } from '../reply.ts'
 
 const otherRole = message(
@@ -28,7 +28,7 @@ export function clusteringEndpoints(options: AdminOptions): Endpoint[] {
 
 async function dataPlanes(cluster: ClusterAdmin, { query, path }: AdminRequest): Promise<Reply> {
   const page = await cluster.dataPlanes(clusterPageOptions(query))
-  return collectionReply({ data: page.rows, offset: encodeOffset(page.next) }, path, [['size', query.first('size')]])
+  return collectionReply(clusterPage(page), path, [['size', query.first('size')]])
 }
 
 const statusPageSize = 1000

@@ -1,7 +1,8 @@
 /** `/status`: memory, connections, and whether the database answers. */
-import type { AdminOptions, MemoryStats } from '../admin-options.ts'
+import type { AdminOptions, MemoryStats, NodeStats } from '../admin-options.ts'
+import type { RequestArguments } from '../arguments.ts'
 import type { Endpoint } from '../endpoint.ts'
-import { json, message } from '../reply.ts'
+import { json, message, type Reply } from '../reply.ts'
 
 const units: Readonly<Record<string, readonly [divisor: number, name: string]>> = {
   k: [1024, 'KiB'],
@@ -10,27 +11,33 @@ const units: Readonly<Record<string, readonly [divisor: number, name: string]>> 
 }
 const scaleMax = 20
 
-export function statusEndpoints(options: AdminOptions): Endpoint[] {
-  const { stats, store, databaseLess } = options
+/** What `/status` is made of, on the Admin API and on the Status API alike. */
+export interface StatusSources {
+  readonly stats: Pick<NodeStats, 'memory' | 'connections'>
+  /** Of a node without a database, or a data plane; null for others. */
+  readonly configurationHash: (() => string) | null
+  readonly databaseReachable: () => Promise<boolean>
+}
+
+export function statusEndpoints({ stats, store, databaseLess }: AdminOptions): Endpoint[] {
+  const configurationHash = databaseLess === null ? null : () => databaseLess.currentHash()
+  const sources: StatusSources = { stats, configurationHash, databaseReachable: () => store.ping() }
   return [
-    {
-      path: '/status',
-      methods: {
-        async GET({ query }) {
-          const unit = query.first('unit') ?? 'm'
-          const format = sizeFormat(unit, query.first('scale'))
-          if (typeof format === 'string') return message(400, format)
-          const common = { memory: memoryBody(stats.memory(), format), server: stats.connections() }
-          if (databaseLess !== null) return json(200, { ...common, configuration_hash: databaseLess.currentHash() })
-          return json(200, { ...common, database: { reachable: await store.ping() } })
-        },
-      },
-    },
+    { path: '/status', methods: { GET: ({ query }) => statusReply(sources, query) } },
     {
       path: '/status/dns',
       methods: { GET: () => message(501, 'not implemented with the legacy DNS client') },
     },
   ]
+}
+
+export async function statusReply(sources: StatusSources, query: RequestArguments): Promise<Reply> {
+  const { stats, configurationHash, databaseReachable } = sources
+  const format = sizeFormat(query.first('unit') ?? 'm', query.first('scale'))
+  if (typeof format === 'string') return message(400, format)
+  const common = { memory: memoryBody(stats.memory(), format), server: stats.connections() }
+  if (configurationHash !== null) return json(200, { ...common, configuration_hash: configurationHash() })
+  return json(200, { ...common, database: { reachable: await databaseReachable() } })
 }
 
 /** Bytes to text, or what is wrong with the parameters. */

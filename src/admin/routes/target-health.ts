@@ -1,45 +1,56 @@
 /** `/upstreams/{upstream}/health` and setting the health of a target by hand. */
 import type { Row } from '../../entities/config.ts'
-import type { AdminOptions, TargetHealth } from '../admin-options.ts'
+import type { AdminOptions, TargetHealth, UpstreamHealth } from '../admin-options.ts'
 import { collectionReply } from '../collection.ts'
 import type { AdminRequest, Endpoint } from '../endpoint.ts'
 import { json, message, noContent, notFound, type Reply } from '../reply.ts'
-import { findTarget, findUpstream, pageNewestFirst } from './targets.ts'
+import { findTarget, findUpstream, pageNewestFirst, type TargetPage } from './targets.ts'
 
 const target = '/upstreams/{upstreams}/targets/{targets}'
 
 export function targetHealthEndpoints(options: AdminOptions): Endpoint[] {
-  const show: Endpoint = {
+  const overview: Endpoint = {
     path: '/upstreams/{upstreams}/health',
-    methods: { GET: request => health(options, request) },
+    methods: { GET: request => show(options, request) },
   }
   // A control plane balances nothing, so it has no health to set; these paths do not exist there.
-  if (options.cluster !== null || options.upstreamHealth === null) return [show]
+  if (options.cluster !== null || options.upstreamHealth === null) return [overview]
   const setters = (['healthy', 'unhealthy'] as const).flatMap(word =>
     [target, `${target}/{address}`].map(path => ({
       path: `${path}/${word}`,
       methods: { PUT: (request: AdminRequest) => setHealth(options, request, word === 'healthy') },
     })),
   )
-  return [show, ...setters]
+  return [overview, ...setters]
 }
 
-async function health(options: AdminOptions, request: AdminRequest): Promise<Reply> {
-  const { node, upstreamHealth } = options
+async function show(options: AdminOptions, request: AdminRequest): Promise<Reply> {
+  const { node, upstreamHealth: health } = options
   const upstream = await findUpstream(options, request)
   if (upstream === null) return notFound
-  if (request.query.first('balancer_health') === '1') {
-    const data = upstreamHealth === null ? noBalancer(upstream) : await upstreamHealth.balancer(upstream)
-    return json(200, { data, next: null, node_id: node.id })
-  }
   const page = await pageNewestFirst(options, upstream, request)
+  return healthReply({ nodeId: node.id, health, upstream, page, request })
+}
+
+interface HealthQuestion {
+  readonly nodeId: string
+  readonly health: UpstreamHealth | null
+  readonly upstream: Row
+  readonly page: TargetPage
+  readonly request: AdminRequest
+}
+
+export async function healthReply({ nodeId, health, upstream, page, request }: HealthQuestion): Promise<Reply> {
+  if (request.query.first('balancer_health') === '1') {
+    const data = health === null ? noBalancer(upstream) : await health.balancer(upstream)
+    return json(200, { data, next: null, node_id: nodeId })
+  }
   const data: Row[] = []
   for (const row of page.data) {
-    const { health, data: details } =
-      upstreamHealth === null ? unbalanced(row) : await upstreamHealth.target(upstream, row)
-    data.push({ ...row, health, data: details })
+    const seen = health === null ? unbalanced(row) : await health.target(upstream, row)
+    data.push({ ...row, ...seen })
   }
-  return collectionReply({ data, offset: page.offset }, request.path, [], { node_id: node.id })
+  return collectionReply({ data, offset: page.offset }, request.path, [], { node_id: nodeId })
 }
 
 async function setHealth(options: AdminOptions, request: AdminRequest, healthy: boolean): Promise<Reply> {

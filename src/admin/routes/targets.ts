@@ -1,11 +1,12 @@
 /** `/upstreams/{upstream}/targets...`: targets are reached through their upstream only, by id or by `host:port`. */
 import type { Row } from '../../entities/config.ts'
+import { parseSize } from '../../store/page-arguments.ts'
 import { invalidOffset } from '../../store/violations.ts'
 import type { AdminOptions } from '../admin-options.ts'
 import { type CollectionPage, collectionReply, pageOption } from '../collection.ts'
+import type { RequestArguments } from '../arguments.ts'
 import type { AdminRequest, Endpoint } from '../endpoint.ts'
 import { entityInput } from '../entity-input.ts'
-import { parseSize } from '../paging.ts'
 import { json, noContent, notFound, type Reply } from '../reply.ts'
 import { isUuid } from '../uuid.ts'
 
@@ -64,32 +65,36 @@ export async function findTarget(
   return target !== null && (target['upstream'] as { id: string }).id === upstreamId ? { upstream, target } : null
 }
 
-/** Kong sorts in memory too, and its offset is a position. An upstream has few targets; its page would be no page otherwise. */
+export interface TargetPage extends CollectionPage {
+  readonly data: readonly Row[]
+}
+
+/** Kong sorts in memory too, and its offset is a position: an upstream has few targets. */
 export async function pageNewestFirst(
   { repository }: AdminOptions,
   upstream: Row,
   { query }: AdminRequest,
-): Promise<CollectionPage & { data: readonly Row[] }> {
-  const size = parseSize(pageOption(query, 'size'))
-  const at = position(pageOption(query, 'offset'))
+): Promise<TargetPage> {
   const all: Row[] = []
-  let offset: string | null | undefined
+  const foreign = { field: 'upstream', key: upstream['id'] as string }
+  let offset: string | null = null
   do {
-    const foreign = { field: 'upstream', key: upstream['id'] as string }
-    const page: { data: readonly Row[]; offset: string | null } = await repository.page('targets', {
-      foreign,
-      size: '1000',
-      ...(offset === undefined ? {} : { offset }),
-    })
+    const after: { offset?: string } = offset === null ? {} : { offset }
+    const page: TargetPage = await repository.page('targets', { foreign, size: '1000', ...after })
     all.push(...page.data)
     offset = page.offset
   } while (offset !== null)
-  all.sort(newestFirst)
-  const end = at + size
-  return { data: all.slice(at, end), offset: end < all.length ? String(end) : null }
+  return sliceOfTargets(all.sort(newestFirst), query)
 }
 
-function newestFirst(a: Row, b: Row): number {
+/** `targets` are in order already. */
+export function sliceOfTargets(targets: readonly Row[], query: RequestArguments): TargetPage {
+  const begin = position(pageOption(query, 'offset'))
+  const end = begin + parseSize(pageOption(query, 'size'))
+  return { data: targets.slice(begin, end), offset: end < targets.length ? String(end) : null }
+}
+
+export function newestFirst(a: Row, b: Row): number {
   const difference = (b['created_at'] as number) - (a['created_at'] as number)
   if (difference !== 0) return difference
   return (a['id'] as string) < (b['id'] as string) ? 1 : -1

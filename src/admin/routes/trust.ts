@@ -4,7 +4,7 @@ import type { ClusterAdmin, ClusterNode, JoinTokenRequest } from '../cluster-adm
 import { collectionReply } from '../collection.ts'
 import type { AdminRequest, Endpoint } from '../endpoint.ts'
 import { schemaViolation } from '../../store/violations.ts'
-import { clusterPageOptions, encodeOffset } from '../paging.ts'
+import { clusterPage, clusterPageOptions } from '../paging.ts'
 import { json, noContent, notFound, type Reply } from '../reply.ts'
 import { onControlPlane } from './clustering.ts'
 
@@ -39,12 +39,12 @@ export function trustEndpoints(options: AdminOptions): Endpoint[] {
 
 async function listTokens(cluster: ClusterAdmin, { query, path }: AdminRequest): Promise<Reply> {
   const page = await cluster.tokens(clusterPageOptions(query))
-  return collectionReply({ data: page.rows, offset: encodeOffset(page.next) }, path, [['size', query.first('size')]])
+  return collectionReply(clusterPage(page), path, [['size', query.first('size')]])
 }
 
 async function listNodes(cluster: ClusterAdmin, { query, path }: AdminRequest): Promise<Reply> {
   const page = await cluster.nodes(clusterPageOptions(query))
-  return collectionReply({ data: page.rows, offset: encodeOffset(page.next) }, path, [['size', query.first('size')]])
+  return collectionReply(clusterPage(page), path, [['size', query.first('size')]])
 }
 
 async function createToken(cluster: ClusterAdmin, { body }: AdminRequest): Promise<Reply> {
