@@ -1,0 +1,176 @@
+/**
+ * A declarative configuration as rows.
+ *
+ * Stages as in Kong, each reporting all its errors before the next begins: fields of every entity, then references
+ * and duplicates, then other unique values. Pure: ids come from the context where the file's contents do not decide.
+ */
+import { createHash } from 'node:crypto'
+import type { EntityCatalog } from '../entities/catalog.ts'
+import type { Row } from '../entities/config.ts'
+import { DEFAULT_WORKSPACE_ID } from '../entities/workspaces.ts'
+import { isObject } from '../schema/defaults.ts'
+import { declarableEntities, type DocumentTree, type Item, readTree, treeErrors, walkItems } from './document-tree.ts'
+import { deterministicId } from './entity-ids.ts'
+import { migrateDocument } from './migrate-paths.ts'
+import { type ErrorTree, prettyErrors } from './pretty-errors.ts'
+import { readText } from './read-text.ts'
+import { ReferenceIndex } from './references.ts'
+import { uniqueErrors } from './unique-values.ts'
+
+export interface ParseContext {
+  readonly catalog: EntityCatalog
+  readonly nowMs: number
+  readonly uuid: () => string
+  readonly randomBytes: (count: number) => Buffer
+  /** A part of a configuration, to be added to another: no default workspace is made. */
+  readonly partial?: boolean
+  /** A configuration from another node: unknown null fields are ignored, rows are taken as they are. */
+  readonly stored?: boolean
+}
+
+export interface DeclarativeRow {
+  readonly entity: string
+  readonly key: string
+  /** Valid and complete, ready to be stored: not to be validated or transformed again. */
+  readonly row: Row
+}
+
+export type ParsedConfig =
+  | {
+      readonly ok: true
+      /** Parents before children. */
+      readonly rows: readonly DeclarativeRow[]
+      readonly meta: { readonly _format_version: string; readonly _transform: boolean }
+      /** 32 hex characters: of the text, or of the value where there was none. */
+      readonly hash: string
+    }
+  | { readonly ok: false; readonly errors: ErrorTree; readonly message: string }
+
+/** `filename` decides between JSON and YAML; without it both are tried. */
+export function parseText(text: string, filename: string | undefined, context: ParseContext): ParsedConfig {
+  const read = readText(text, filename)
+  if (!read.ok) return { ok: false, errors: { error: read.error }, message: read.error }
+  return parseDocument(read.document, context, read.hash)
+}
+
+export function parseDocument(
+  given: Readonly<Record<string, unknown>>,
+  context: ParseContext,
+  hash?: string,
+): ParsedConfig {
+  const document = migrateDocument(given)
+  const { catalog } = context
+  const tree = readTree(document, catalog)
+  const items = [...walkItems(tree.lists, catalog)]
+  const ids = assignIds(tree, context)
+  const index = new ReferenceIndex(items, ids)
+  const transform = document['_transform'] !== false
+  const rows = validateItems(items, { context, ids, index, transform })
+  const faults = treeErrors(tree)
+  if (faults !== null) {
+    index.markUnresolved(items)
+    return refused(treeErrors(tree)!)
+  }
+  const referenceErrors = index.errors(items)
+  if (referenceErrors !== null) return refused(referenceErrors)
+  const duplicates = uniqueErrors(catalog, rows)
+  if (duplicates !== null) return refused(duplicates)
+  return {
+    ok: true,
+    rows: inOrder(catalog, context.partial === true ? rows : withDefaultWorkspace(rows, context)),
+    meta: { _format_version: '3.0', _transform: transform },
+    hash: hash ?? createHash('md5').update(JSON.stringify(given)).digest('hex'),
+  }
+}
+
+function refused(errors: ErrorTree): ParsedConfig {
+  return { ok: false, errors, message: prettyErrors(errors) }
+}
+
+/** Primary keys of all items, parents first: the ids of children may build on them. */
+function assignIds(tree: DocumentTree, context: ParseContext): Map<Item, string> {
+  const ids = new Map<Item, string>()
+  const assign = (lists: DocumentTree['lists'], parentId: string | null): void => {
+    for (const place of [...lists.values()].flat()) {
+      if (typeof place !== 'object' || place === null) continue
+      const id = primaryKey(place, parentId) ?? context.uuid()
+      ids.set(place, id)
+      assign(place.lists, id)
+    }
+  }
+  assign(tree.lists, null)
+  return ids
+}
+
+function primaryKey({ definition, values, parentField }: Item, parentId: string | null): string | null {
+  const name = definition.primary_key?.[0] ?? 'id'
+  const given = values[name]
+  if (given !== undefined && given !== null) return String(given)
+  return definition.fields[name]!.uuid === true ? deterministicId({ definition, values, parentField, parentId }) : null
+}
+
+interface Validation {
+  readonly context: ParseContext
+  readonly ids: ReadonlyMap<Item, string>
+  readonly index: ReferenceIndex
+  readonly transform: boolean
+}
+
+/** Rows of the items that are valid; the errors of the others go into the items. */
+function validateItems(items: readonly Item[], validation: Validation): DeclarativeRow[] {
+  const { context, ids, index, transform } = validation
+  const rows: DeclarativeRow[] = []
+  for (const item of items) {
+    const { name, primary_key } = item.definition
+    const key = ids.get(item)!
+    const input = { ...item.values, ...index.foreignKeys(item) }
+    if (primary_key === undefined && input['id'] === undefined) Object.assign(input, { id: key })
+    const result = context.catalog.validateRow(name, input, {
+      operation: context.stored === true ? 'stored' : 'insert',
+      nowMs: context.nowMs,
+      uuid: context.uuid,
+      randomBytes: context.randomBytes,
+      transform,
+    })
+    if (result.ok) rows.push({ entity: name, key, row: withoutTransients(item, result.row) })
+    else Object.assign(item.errors, result.errors)
+  }
+  return rows
+}
+
+function withoutTransients({ definition }: Item, row: Row): Row {
+  const names = Object.keys(definition.fields).filter(name => definition.fields[name]!.transient === true)
+  if (names.length === 0) return row
+  return Object.fromEntries(Object.entries(row).filter(([name]) => !names.includes(name)))
+}
+
+function withDefaultWorkspace(rows: readonly DeclarativeRow[], context: ParseContext): DeclarativeRow[] {
+  if (rows.some(({ entity, row }) => entity === 'workspaces' && row['name'] === 'default')) return [...rows]
+  const input = { id: DEFAULT_WORKSPACE_ID, name: 'default' }
+  const made = context.catalog.validateRow('workspaces', input, { ...context, operation: 'insert' })
+  if (!made.ok) throw new Error('the default workspace is valid')
+  return [{ entity: 'workspaces', key: DEFAULT_WORKSPACE_ID, row: made.row }, ...rows]
+}
+
+function inOrder(catalog: EntityCatalog, rows: readonly DeclarativeRow[]): DeclarativeRow[] {
+  const byEntity = Map.groupBy(rows, row => row.entity)
+  return declarableEntities(catalog).flatMap(({ name }) => byEntity.get(name) ?? [])
+}
+
+/** As `POST /config` answers: entities by id, without workspaces and without members that are null. */
+export function loadedEntities(rows: readonly DeclarativeRow[]): Record<string, Record<string, unknown>> {
+  const entities: Record<string, Record<string, unknown>> = {}
+  for (const { entity, key, row } of rows) {
+    if (entity === 'workspaces') continue
+    entities[entity] ??= {}
+    entities[entity][key] = withoutNulls(row)
+  }
+  return entities
+}
+
+function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNulls)
+  if (!isObject(value)) return value
+  const kept = Object.entries(value).filter(([, member]) => member !== null)
+  return Object.fromEntries(kept.map(([name, member]) => [name, withoutNulls(member)]))
+}

@@ -1,0 +1,155 @@
+/**
+ * YAML as Kong reads and writes it.
+ *
+ * Plain scalars follow YAML 1.1 the way libyaml's Lua binding does it (`yes`, `0777`, `190:20:30`, but `y` is text),
+ * which no ready-made schema of the parser matches; so the parser only finds structure and scalars are resolved here.
+ */
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseAllDocuments,
+  stringify,
+  type Document,
+  type Node,
+} from 'yaml'
+import { setMember } from '../schema/defaults.ts'
+
+/** Aliases can make a small file mean a huge value; a configuration of 100,000 entities has some 3 million nodes. */
+const EXPANDED_NODES_MAX = 10_000_000
+const DEPTH_MAX = 200
+
+export class YamlError extends Error {}
+
+/** The first document of the text. Throws YamlError with `line:column: reason`. */
+export function parseYaml(text: string): unknown {
+  const lines = new LineCounter()
+  const documents = parseAllDocuments(text, {
+    schema: 'failsafe',
+    version: '1.1',
+    uniqueKeys: false,
+    prettyErrors: false,
+    lineCounter: lines,
+    keepSourceTokens: false,
+  })
+  const first = Array.isArray(documents) ? documents[0] : undefined
+  if (first === undefined) return null
+  const [error] = first.errors
+  if (error !== undefined) {
+    const { line, col } = lines.linePos(error.pos[0])
+    throw new YamlError(`${line}:${col}: ${error.message}`)
+  }
+  const reader = new Reader(first as Document)
+  return first.contents === null ? null : reader.read(first.contents as Node, 0)
+}
+
+class Reader {
+  private readonly document: Document
+  private readonly sizes = new Map<Node, number>()
+  private readonly values = new Map<Node, unknown>()
+  private count = 0
+
+  constructor(document: Document) {
+    this.document = document
+  }
+
+  read(node: unknown, depth: number): unknown {
+    if (depth > DEPTH_MAX) throw new YamlError('nested too deeply')
+    if (++this.count > EXPANDED_NODES_MAX) throw new YamlError('too many nodes')
+    if (isScalar(node)) return this.keep(node, 1, readScalar(node))
+    const before = this.count
+    if (isSeq(node)) {
+      const list = node.items.map(item => this.read(item, depth + 1))
+      return this.keep(node, this.count - before + 1, list)
+    }
+    if (isMap(node)) {
+      const record: Record<string, unknown> = {}
+      for (const { key, value } of node.items) {
+        const name = isScalar(key) && key.type === 'PLAIN' ? String(key.value) : textOfKey(this.read(key, depth + 1))
+        const read = value === null ? null : this.read(value, depth + 1)
+        if (name === '<<') mergeInto(record, read)
+        else setMember(record, name, read)
+      }
+      return this.keep(node, this.count - before + 1, record)
+    }
+    if (isAlias(node)) return this.readAlias(node.resolve(this.document) as Node | undefined)
+    return null
+  }
+
+  private keep(node: Node, size: number, value: unknown): unknown {
+    if ((node as { anchor?: string }).anchor !== undefined) {
+      this.sizes.set(node, size)
+      this.values.set(node, value)
+    }
+    return value
+  }
+
+  private readAlias(target: Node | undefined): unknown {
+    if (target === undefined || !this.values.has(target)) throw new YamlError('invalid reference')
+    this.count += this.sizes.get(target)!
+    if (this.count > EXPANDED_NODES_MAX) throw new YamlError('too many nodes')
+    return structuredClone(this.values.get(target))
+  }
+}
+
+function textOfKey(key: unknown): string {
+  if (typeof key === 'object' && key !== null) throw new YamlError('keys must be scalars')
+  return String(key)
+}
+
+/** Members that are there already win, as in the binding. */
+function mergeInto(record: Record<string, unknown>, merged: unknown): void {
+  for (const source of Array.isArray(merged) ? merged : [merged]) {
+    if (typeof source !== 'object' || source === null) throw new YamlError("invalid '<<' merge event")
+    for (const [name, value] of Object.entries(source)) if (!Object.hasOwn(record, name)) setMember(record, name, value)
+  }
+}
+
+function readScalar(node: { readonly value: unknown; readonly type?: unknown; readonly tag?: string }): unknown {
+  const text = String(node.value ?? '')
+  if (node.tag === 'tag:yaml.org,2002:str' || (node.type !== 'PLAIN' && node.type !== undefined)) return text
+  return resolvePlain(text)
+}
+
+const TRUE = new Set(['true', 'True', 'TRUE', 'yes', 'Yes', 'YES', 'on', 'On', 'ON'])
+const FALSE = new Set(['false', 'False', 'FALSE', 'no', 'No', 'NO', 'off', 'Off', 'OFF'])
+const NULL = new Set(['', '~', 'null', 'Null', 'NULL'])
+
+export function resolvePlain(text: string): unknown {
+  if (NULL.has(text)) return null
+  if (TRUE.has(text)) return true
+  if (FALSE.has(text)) return false
+  return /^[-+.\d]/.test(text) ? (resolveNumber(text) ?? text) : text
+}
+
+function resolveNumber(text: string): number | null {
+  const sign = text.startsWith('-') ? -1 : 1
+  const body = text.replace(/^[-+]/, '')
+  const digits = body.replaceAll('_', '')
+  if (/^0_*[0-7][0-7_]*$/.test(body)) return sign * Number.parseInt(digits, 8)
+  if (/^_*[0-9][0-9_]*$/.test(body) && (digits === '0' || digits.length > 1 || digits !== '0'))
+    return sign * Number(digits)
+  if (/^(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$/.test(digits) && /[.eE]/.test(digits)) return sign * Number(digits)
+  if (/^\.(inf|Inf|INF)$/.test(body)) return sign * Number.POSITIVE_INFINITY
+  if (/^0x_*[0-9a-fA-F][0-9a-fA-F_]*$/.test(body)) return sign * Number.parseInt(digits.slice(2), 16)
+  if (/^0b_*[01][01_]+$/.test(body)) return sign * Number.parseInt(digits.slice(2), 2)
+  const sexagesimal = /^(\d+:[0-5]?\d[:\d]*)(\.\d+)?$/.exec(body)
+  if (sexagesimal === null) return null
+  const whole = sexagesimal[1]!.split(':').reduce((sum, part) => sum * 60 + Number(part), 0)
+  return sign * (whole + Number(sexagesimal[2] ?? 0))
+}
+
+/** Block style, lists not indented under their key, `~` for null, quotes where the text would read as something else. */
+export function toYaml(value: unknown): string {
+  return stringify(value, {
+    version: '1.1',
+    indentSeq: false,
+    nullStr: '~',
+    singleQuote: true,
+    lineWidth: 0,
+    aliasDuplicateObjects: false,
+    blockQuote: 'literal',
+  })
+}
