@@ -13,7 +13,7 @@ export interface VaultReference {
 
 const REFERENCE = /^\{vault:\/\/([^/?#}]+)\/([^?#}]+)(?:\?([^#}]*))?(?:#(\d{1,9}))?\}$/
 
-export function isVaultReference(text: unknown): text is string {
+export function isVaultReference(text: unknown): boolean {
   return typeof text === 'string' && text.startsWith('{vault://') && text.endsWith('}')
 }
 

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { type ConfFile, parseConfFile } from './conf-file.ts'
 import { DYNAMIC_NAME, properties } from './definition.ts'
-import { nearestName } from './nearest-name.ts'
+import { nearestName } from '../base/nearest-name.ts'
 import type { SettingsFiles } from './settings-files.ts'
 import { describeSource, type Source } from './source.ts'
 
@@ -22,6 +22,10 @@ export interface Layers {
 }
 
 export interface LayerInput {
+  readonly beneath?: {
+    readonly texts: ReadonlyMap<string, string>
+    readonly sources: ReadonlyMap<string, Source>
+  } | null
   readonly file: string | null
   readonly env: Readonly<Record<string, string | undefined>>
   readonly overrides: Readonly<Record<string, string | undefined>>
@@ -31,8 +35,9 @@ export interface LayerInput {
 /** Kong's folders of old: searched when no file is named. */
 export const SEARCHED_FILES = ['/etc/kong/kong.conf', '/etc/kong.conf']
 
-export function collectLayers({ file, env, overrides, files }: LayerInput): Layers {
+export function collectLayers({ file, env, overrides, files, beneath }: LayerInput): Layers {
   const collected = new Collector(files)
+  for (const [name, text] of beneath?.texts ?? []) collected.addBeneath(name, text, beneath?.sources.get(name))
   if (file !== null) collected.addFile(file)
   collected.addEnvironment(env)
   collected.addOverrides(overrides)
@@ -47,6 +52,10 @@ class Collector implements Layers {
   readonly #files: SettingsFiles
   constructor(files: SettingsFiles) {
     this.#files = files
+  }
+
+  addBeneath(name: string, text: string, source: Source = { kind: 'default' }): void {
+    this.#merge(new Map([[name, { text, source, named: name }]]))
   }
 
   addFile(path: string): void {

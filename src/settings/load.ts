@@ -20,6 +20,10 @@ export interface LoadOptions {
   /** Only these files are read, none searched for (`.kong_env` of a running node). */
   readonly searchedFiles?: readonly string[]
   readonly env: Readonly<Record<string, string | undefined>>
+  /** `KONG_*` is not looked at, only references are resolved from `env`: for `.kong_env`, which has it all. */
+  readonly ignoresEnvironment?: boolean
+  /** Settings that count where nothing else sets a property, before its default: those of a running node. */
+  readonly beneath?: LoadedSettings
   /** From the command line, by property. */
   readonly overrides?: Readonly<Record<string, string | undefined>>
   readonly files?: SettingsFiles
@@ -48,7 +52,13 @@ export function loadSettings(options: LoadOptions): LoadOutcome {
     return { ok: false, errors: [`no file at: ${file}`], warnings: [] }
   }
   const read = file ?? searchedFiles.find(path => files.exists(path)) ?? null
-  const layers = collectLayers({ file: read, env, overrides, files })
+  const layers = collectLayers({
+    file: read,
+    env: options.ignoresEnvironment ? {} : env,
+    overrides,
+    files,
+    beneath: options.beneath ?? null,
+  })
   const { values, errors } = parseAll(layers, env, files)
   const settings = fillDefaults(values, layers, env, files)
   const findings: Findings = { errors: [...layers.errors, ...errors], warnings: [...layers.warnings] }

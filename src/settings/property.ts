@@ -28,6 +28,8 @@ export interface Attributes {
   readonly integer?: true
   /** Shown as `******` wherever settings are printed. */
   readonly sensitive?: true
+  /** A path, or several, relative to the folder in which the command was given. */
+  readonly path?: true
   /** Which listen flags are accepted. */
   readonly subsystem?: 'http' | 'stream'
   /** Another name for a property; what is given here counts as given there. */

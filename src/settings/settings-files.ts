@@ -1,5 +1,6 @@
 /** The few looks at the file system that loading settings takes; injected, so that tests need no files. */
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
 
 export interface SettingsFiles {
   /** Throws what `node:fs` throws. */
@@ -23,10 +24,11 @@ export function systemFiles(folder: string): SettingsFiles {
     },
     exists: path => existsSync(path),
     isWritableFolder(path) {
+      let folder = path
+      while (!existsSync(folder) && dirname(folder) !== folder) folder = dirname(folder)
       try {
-        mkdirSync(path, { recursive: true })
-        accessSync(path, constants.W_OK | constants.X_OK)
-        return true
+        accessSync(folder, constants.W_OK | constants.X_OK)
+        return statSync(folder).isDirectory()
       } catch {
         return false
       }

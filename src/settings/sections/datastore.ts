@@ -102,6 +102,7 @@ export const datastore = section(
       null,
       'File with the whole configuration, for `storage = memory`; YAML or JSON. On a data plane it is served until a ' +
         'control plane has answered.',
+      { path: true },
     ),
     declarative_config_string: string(null, 'The same as text instead of a file.', { sensitive: true }),
     db_update_frequency: number('5', 'Seconds between looks for changes that other nodes made to a shared store.'),
@@ -119,7 +120,7 @@ export const datastore = section(
 
 export const names = section('Name resolution', 'How names of upstreams are turned into addresses.', {
   dns_resolver: array(null, 'Name servers, `ip[:port]`; default: those of `/etc/resolv.conf`.'),
-  dns_hostsfile: string('/etc/hosts', 'File of fixed names.'),
+  dns_hostsfile: string('/etc/hosts', 'File of fixed names.', { path: true }),
   dns_order: array('LAST,SRV,A,CNAME', 'Order in which record types are asked for.'),
   dns_valid_ttl: number(null, 'Seconds an answer is kept, instead of what it says itself.'),
   dns_stale_ttl: number('3600', 'Seconds that an outdated answer may be used while a new one is fetched.'),
@@ -131,7 +132,7 @@ export const names = section('Name resolution', 'How names of upstreams are turn
   }),
   new_dns_client: boolean('off', 'Use the `resolver_*` properties instead of the `dns_*` ones.'),
   resolver_address: array(null, 'Name servers, `ip[:port]`, with `new_dns_client = on`.'),
-  resolver_hosts_file: string('/etc/hosts', 'File of fixed names, with `new_dns_client = on`.'),
+  resolver_hosts_file: string('/etc/hosts', 'File of fixed names, with `new_dns_client = on`.', { path: true }),
   resolver_family: array('A,SRV', 'Record types to ask for, with `new_dns_client = on`.'),
   resolver_valid_ttl: number(null, 'Seconds an answer is kept, with `new_dns_client = on`.'),
   resolver_stale_ttl: number('3600', 'Seconds an outdated answer may be used, with `new_dns_client = on`.'),

@@ -55,10 +55,12 @@ export const general = section('General', 'Where the node keeps its files, what 
     sensitive: true,
   }),
   proxy_server_ssl_verify: boolean('on', 'Verify the certificate of an https `proxy_server`.'),
-  error_template_html: string(null, 'File with the template of HTML error pages; `%s` is message, then request id.'),
-  error_template_json: string(null, 'File with the template of JSON errors.'),
-  error_template_xml: string(null, 'File with the template of XML errors.'),
-  error_template_plain: string(null, 'File with the template of plain text errors.'),
+  error_template_html: string(null, 'File with the template of HTML error pages; `%s` is message, then request id.', {
+    path: true,
+  }),
+  error_template_json: string(null, 'File with the template of JSON errors.', { path: true }),
+  error_template_xml: string(null, 'File with the template of XML errors.', { path: true }),
+  error_template_plain: string(null, 'File with the template of plain text errors.', { path: true }),
   node_id: string(
     null,
     'Id of this node, a UUID. When unset the node makes one at first start and keeps it in `<prefix>/kong.id`.',

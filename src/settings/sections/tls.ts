@@ -49,6 +49,7 @@ export const tls = section(
       'system',
       'Certificate authorities that upstreams, databases and control planes are verified against: `system`, or paths, ' +
         'PEM texts or their base64.',
+      { path: true },
     ),
     lua_ssl_verify_depth: number('1', 'Longest chain that is accepted when verifying.', {
       integer: true,

@@ -1,0 +1,83 @@
+/** Starting a node in the background: the command's side, which waits, and the node's side, which reports. */
+import { spawn } from 'node:child_process'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { dirname, isAbsolute, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { LoadedSettings } from '../settings/load.ts'
+import { CliError, type CommandContext } from './command.ts'
+import { NODE_COMMAND, type NodeMessage } from './node-messages.ts'
+import { runNode } from './node-process.ts'
+import { loadRunning } from './node-settings.ts'
+import { prefixPaths } from './prefix-folder.ts'
+
+export interface StartedNode {
+  readonly pid: number
+  /** What the node says of itself. */
+  readonly lines: readonly string[]
+}
+
+/** Resolves when the node accepts connections. Rejects with its own reason when it does not come to that. */
+export function startInBackground({ settings }: LoadedSettings, { env }: CommandContext): Promise<StartedNode> {
+  const file = settings.proxy_error_log.split(/\s+/)[0]!
+  const path = file === 'off' ? '/dev/null' : isAbsolute(file) ? file : join(settings.prefix, file)
+  mkdirSync(dirname(path), { recursive: true })
+  // What the runtime itself says when it crashes belongs into the log, too.
+  const log = openSync(path, 'a', 0o644)
+  const main = fileURLToPath(new URL('../main.ts', import.meta.url))
+  const child = spawn(
+    process.execPath,
+    // A debugger that any process of the user can switch on with a signal has no place in a gateway.
+    [...process.execArgv, '--disable-sigusr1', main, NODE_COMMAND, '--prefix', settings.prefix],
+    { cwd: settings.prefix, env: { ...env }, detached: true, stdio: ['ignore', log, log, 'ipc'] },
+  )
+  closeSync(log)
+  return new Promise((resolve, reject) => {
+    child.once('error', error => reject(new CliError(`could not start the node: ${error.message}`)))
+    child.once('exit', (code, signal) => {
+      reject(new CliError(`the node ended while starting (${signal ?? `code ${code}`}), see ${path}`))
+    })
+    child.once('message', (message: NodeMessage) => {
+      if (message.kind === 'failed') {
+        child.removeAllListeners('exit')
+        // It has nothing left to do but to end; whoever sees the failure must not find it still there.
+        child.once('exit', () => reject(new CliError(message.message)))
+        return
+      }
+      child.removeAllListeners('exit')
+      child.disconnect()
+      child.unref()
+      resolve({ pid: message.pid, lines: message.lines })
+    })
+  })
+}
+
+/** The other side: this process is the node. */
+export async function runBackgroundNode(prefix: string, env: CommandContext['env']): Promise<number> {
+  const send = (message: NodeMessage) =>
+    new Promise<void>(resolve => {
+      // An error means that nobody waits any more.
+      if (process.send === undefined || !process.connected) resolve()
+      else process.send(message, () => resolve())
+    })
+  let isReady = false
+  const abandoned = new Promise<string>(resolve => {
+    // Interrupting `kong start` must not leave a node behind that nobody knows of.
+    process.once('disconnect', () => isReady || resolve('the command that started this node is gone'))
+  })
+  try {
+    return await runNode({
+      loaded: loadRunning(prefixPaths(prefix), env),
+      env,
+      output: null,
+      abandoned,
+      onReady(handle) {
+        isReady = true
+        void send({ kind: 'ready', pid: process.pid, lines: handle.describe() })
+      },
+    })
+  } catch (error) {
+    const { message, stack } = error as Error
+    await send({ kind: 'failed', message, stack: stack ?? null })
+    return 1
+  }
+}

@@ -1,0 +1,17 @@
+/** `kong prepare`: the prefix as `kong start` would make it, without a node. */
+import { type Command, CONF_OPTION, NGINX_OPTIONS, PREFIX_OPTION } from './command.ts'
+import { loadGiven } from './node-settings.ts'
+import { preparePrefix } from './prepare-prefix.ts'
+
+const command: Command = {
+  name: 'prepare',
+  description: 'Prepare the prefix (folders, certificates, merged settings) without starting a node.',
+  options: { conf: CONF_OPTION, prefix: PREFIX_OPTION, ...NGINX_OPTIONS },
+  async run(invocation, context) {
+    const loaded = loadGiven(invocation, context)
+    await preparePrefix(loaded, context.folder)
+    context.terminal.verbose(`prefix prepared at ${loaded.settings.prefix}`)
+    return 0
+  },
+}
+export default command

@@ -1,0 +1,68 @@
+/** `kong <command> ...`: finds the command, runs it, prints how it failed, and says with which code to exit. */
+import { nearestName } from '../base/nearest-name.ts'
+import { parseArguments } from './arguments.ts'
+import { CliError, type Command } from './command.ts'
+import { commandSummaries, findCommand } from './commands.ts'
+import { createTerminal, type Terminal } from './terminal.ts'
+import { commandUsage, generalUsage } from './usage.ts'
+
+export interface RunOptions {
+  readonly out: (text: string) => void
+  readonly err: (text: string) => void
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly folder: string
+  readonly now: () => number
+}
+
+export async function runCli(argv: readonly string[], options: RunOptions): Promise<number> {
+  const verbosity = argv.includes('--vv') ? 'debug' : argv.includes('--v') ? 'verbose' : 'normal'
+  const [name, ...given] = argv.filter(argument => argument !== '--v' && argument !== '--vv')
+  const terminal = createTerminal({ ...options, verbosity })
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    terminal.printRaw(generalUsage(commandSummaries))
+    return 0
+  }
+  const command = await findCommand(name === '--version' ? 'version' : name)
+  if (command === null) {
+    const near = nearestName(name, Object.keys(commandSummaries))
+    const hint = near === null ? '' : ` (did you mean '${near}'?)`
+    options.err(`No such command: ${name}${hint}\n\n${generalUsage(commandSummaries)}\n`)
+    return 1
+  }
+  try {
+    return await runCommand(command, given, terminal, options)
+  } catch (error) {
+    return report(error, terminal, options)
+  }
+}
+
+async function runCommand(
+  command: Command,
+  given: readonly string[],
+  terminal: Terminal,
+  { env, folder, err }: RunOptions,
+): Promise<number> {
+  const parsed = parseArguments(command, given)
+  switch (parsed.kind) {
+    case 'help':
+      terminal.printRaw(commandUsage(command))
+      return 0
+    case 'no-subcommand':
+      err(`${commandUsage(command)}\n`)
+      return 1
+    case 'unknown-subcommand':
+      err(`No such command for ${command.name}: ${parsed.name}\n\n${commandUsage(command)}\n`)
+      return 1
+    case 'run':
+      return command.run(parsed.invocation, { terminal, env, folder })
+  }
+}
+
+function report(error: unknown, terminal: Terminal, { err }: RunOptions): number {
+  const known = error instanceof CliError
+  const message = error instanceof Error ? error.message : String(error)
+  if (terminal.verbosity === 'normal') {
+    err(`Error: ${message}\n\n  Run with --v (verbose) or --vv (debug) for more details\n`)
+  } else err(`Error: \n${error instanceof Error ? error.stack : message}\n`)
+  return known ? error.exitCode : 1
+}

@@ -1,0 +1,83 @@
+/** Declarative files and the store, without a node: what `kong config` and `kong migrations` work on. */
+import { existsSync, rmSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { systemClock } from '../base/clock.ts'
+import { systemRandom } from '../base/random.ts'
+import { exportYaml } from '../declarative/export.ts'
+import { type DeclarativeRow, type ParsedConfig, parseText } from '../declarative/parse.ts'
+import { createCatalog, type EntityCatalog } from '../entities/catalog.ts'
+import type { Row } from '../entities/config.ts'
+import type { Settings } from '../settings/definition.ts'
+import { openEmbeddedStore } from '../store/embedded/open-embedded-store.ts'
+import { MIGRATIONS } from '../store/migrations/all.ts'
+import { createRepository } from '../store/repository.ts'
+import type { EntityStore } from '../store/store.ts'
+import { enabledPlugins, pluginCatalogOptions } from './enabled-plugins.ts'
+
+const catalogOf = (settings: Settings) =>
+  createCatalog(pluginCatalogOptions(enabledPlugins(settings.plugins), settings))
+
+/** `filename` decides between JSON and YAML. */
+export function parseConfiguration(settings: Settings, text: string, filename: string): ParsedConfig {
+  return parseText(text, filename, {
+    catalog: catalogOf(settings),
+    nowMs: systemClock.now(),
+    uuid: () => systemRandom.uuid(),
+    randomBytes: count => systemRandom.bytes(count),
+    partial: true,
+  })
+}
+
+/** Upserts all rows in one transaction; what else is in the store stays. */
+export async function importRows(settings: Settings, rows: readonly DeclarativeRow[]): Promise<void> {
+  await withStore(settings, (store, catalog) => {
+    const repository = createRepository({ store, catalog, clock: systemClock, random: systemRandom })
+    const inputs = rows.map(({ entity, row }) => ({ entity, input: row }))
+    // Parsing has transformed them already: a second time would hash the hash of a password.
+    return repository.import(inputs, { transform: false })
+  })
+}
+
+/** The whole store as a declarative file. */
+export function exportConfiguration(settings: Settings): Promise<string> {
+  return withStore(settings, async (store, catalog) => {
+    const rows = new Map<string, Row[]>()
+    const { batches } = await store.export()
+    for await (const batch of batches) {
+      for (const { entity, row } of batch) {
+        const list = rows.get(entity)
+        if (list === undefined) rows.set(entity, [row])
+        else list.push(row)
+      }
+    }
+    return exportYaml({ catalog, rows: entity => rows.get(entity) ?? [] })
+  })
+}
+
+const storePath = ({ prefix, embedded_path }: Settings) => resolve(prefix, embedded_path)
+
+export const isBootstrapped = (settings: Settings): boolean => existsSync(storePath(settings))
+
+/** Opening brings the tables up to date. Returns the names of all steps. */
+export async function migrateStore(settings: Settings): Promise<readonly string[]> {
+  await withStore(settings, async () => {})
+  return MIGRATIONS.map(({ number, name }) => `${String(number).padStart(3, '0')}_${name}`)
+}
+
+/** Deletes everything. Nobody may have the store open. */
+export function resetStore(settings: Settings): void {
+  for (const suffix of ['', '-wal', '-shm']) rmSync(storePath(settings) + suffix, { force: true })
+}
+
+async function withStore<T>(
+  settings: Settings,
+  work: (store: EntityStore, catalog: EntityCatalog) => Promise<T>,
+): Promise<T> {
+  const catalog = catalogOf(settings)
+  const store = await openEmbeddedStore({ path: storePath(settings), catalog, clock: systemClock })
+  try {
+    return await work(store, catalog)
+  } finally {
+    await store.close()
+  }
+}
