@@ -12,17 +12,29 @@ import { openEmbeddedStore } from '../../src/store/embedded/open-embedded-store.
 import { MIGRATIONS } from '../../src/store/migrations/all.ts'
 import { contractCatalog } from './store.catalog.ts'
 import { storeContract } from './store.contract.ts'
+import type { OpenStore } from './store.kit.ts'
+import { storeChangesContract } from './store-changes.contract.ts'
+import { storeReadsContract } from './store-reads.contract.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'store-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
 let files = 0
 const nextPath = () => join(folder, `store-${(files += 1)}`, 'silverback.db')
 
-storeContract('embedded', async options => {
+const openStore: OpenStore = async options => {
   const path = nextPath()
   const open = () => openEmbeddedStore({ path, catalog: contractCatalog, pollMs: 5, ...options })
   const store = await open()
   return { store, another: open, race: (name, count) => race(path, name, count), close: () => store.close() }
+}
+storeContract('embedded', openStore)
+storeChangesContract('embedded', openStore)
+storeReadsContract('embedded', async (rows, { clock }) => {
+  const store = await openEmbeddedStore({ path: nextPath(), catalog: contractCatalog, clock })
+  await store.transaction(async tx => {
+    for (const { entity, row } of rows) await tx.insert(entity, row)
+  })
+  return store
 })
 
 /** Processes that begin together, by a word on their standard input. */

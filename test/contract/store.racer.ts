@@ -5,7 +5,7 @@ import { systemRandom } from '../../src/base/random.ts'
 import { openEmbeddedStore } from '../../src/store/embedded/open-embedded-store.ts'
 import { StoreError } from '../../src/store/errors.ts'
 import { contractCatalog } from './store.catalog.ts'
-import { rowBuilders } from './store.contract.ts'
+import { rowBuilders } from './store.kit.ts'
 
 const [path, name] = process.argv.slice(2) as [string, string]
 const store = await openEmbeddedStore({ path, catalog: contractCatalog, clock: systemClock })

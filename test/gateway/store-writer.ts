@@ -3,7 +3,7 @@ import { systemClock } from '../../src/base/clock.ts'
 import { systemRandom } from '../../src/base/random.ts'
 import { openEmbeddedStore } from '../../src/store/embedded/open-embedded-store.ts'
 import { contractCatalog } from '../contract/store.catalog.ts'
-import { rowBuilders } from '../contract/store.contract.ts'
+import { rowBuilders } from '../contract/store.kit.ts'
 
 const [path] = process.argv.slice(2) as [string]
 const store = await openEmbeddedStore({ path, catalog: contractCatalog, clock: systemClock })

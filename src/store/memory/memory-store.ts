@@ -1,11 +1,10 @@
 /** The configuration of a declarative file: read like any store, replaced as a whole, never written row by row. */
 import type { Clock } from '../../base/clock.ts'
 import type { EntityCatalog } from '../../entities/catalog.ts'
-import type { ConfigChange, ConfigHead, Row } from '../../entities/config.ts'
-import { EMPTY_HEAD } from '../../entities/config.ts'
+import { type ConfigChange, type ConfigDelta, type ConfigHead, EMPTY_HEAD, type Row } from '../../entities/config.ts'
 import { StoreError } from '../errors.ts'
 import { Tables } from '../sql/tables.ts'
-import type { EntityStore, ExportedRow, PageOptions, TagPage, TagPosition } from '../store.ts'
+import type { EntityStore, ExportedRow, PageOptions, StoreReads, TagPage, TagPosition } from '../store.ts'
 import { type Contents, contentsOf, hashOfContents } from './contents.ts'
 import { DeltaHistory } from './delta-history.ts'
 import { memoryRecords } from './memory-records.ts'
@@ -30,9 +29,6 @@ export function createMemoryStore({ catalog, clock, changesKept = 20_000 }: Memo
   let contents: Contents = contentsOf([], tables)
   let head: ConfigHead = EMPTY_HEAD
 
-  const isLive = (row: Row) => typeof row['ttl'] !== 'number' || row['ttl'] > clock.now() / 1000
-  const live = (row: Row | undefined) => (row !== undefined && isLive(row) ? row : null)
-
   const store: MemoryStore = {
     capabilities: {
       writes: false,
@@ -43,22 +39,7 @@ export function createMemoryStore({ catalog, clock, changesKept = 20_000 }: Memo
       sharedBetweenNodes: false,
     },
     records: memoryRecords(clock),
-    find: async (entity, key) => live(contents.get(entity)?.rows.get(key)),
-    async findBy(entity, fields) {
-      return live(contents.get(entity)?.unique(fields))
-    },
-    async page(entity, options) {
-      const { keys = [], rows = new Map<string, Row>() } = contents.get(entity) ?? {}
-      const found: Row[] = []
-      for (let at = options.after === null ? 0 : firstAfter(keys, options.after); at < keys.length; at += 1) {
-        const row = rows.get(keys[at]!)!
-        if (!isLive(row) || !matches(row, options)) continue
-        if (found.length === options.size) return { rows: found, next: keyOf(tables, entity, found.at(-1)!) }
-        found.push(row)
-      }
-      return { rows: found, next: null }
-    },
-    tags: async options => tagPage(contents, options),
+    ...memoryReads(() => contents, tables, clock),
     async transaction() {
       throw new StoreError('operation_unsupported', 'cannot write entities when not using a database')
     },
@@ -78,20 +59,7 @@ export function createMemoryStore({ catalog, clock, changesKept = 20_000 }: Memo
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
-    async changesSince(version) {
-      const changed = history.since(version, head.version)
-      if (changed === null) return null
-      const deletions: ConfigChange[] = []
-      const puts: ConfigChange[] = []
-      for (const { name: entity } of tables.list) {
-        for (const key of changed.get(entity) ?? []) {
-          const row = contents.get(entity)?.rows.get(key) ?? null
-          if (row === null) deletions.unshift({ entity, key, row })
-          else puts.push({ entity, key, row })
-        }
-      }
-      return { ...head, from: version, changes: [...deletions, ...puts] }
-    },
+    changesSince: async version => deltaOf(version, { head, history, contents, tables }),
     async export() {
       return { head, batches: batches(contents, tables) }
     },
@@ -104,6 +72,51 @@ export function createMemoryStore({ catalog, clock, changesKept = 20_000 }: Memo
   return store
 }
 
+function memoryReads(contents: () => Contents, tables: Tables, clock: Clock): StoreReads {
+  const isLive = (row: Row) => typeof row['ttl'] !== 'number' || row['ttl'] > clock.now() / 1000
+  const live = (row: Row | undefined) => (row !== undefined && isLive(row) ? row : null)
+  return {
+    find: async (entity, key) => live(contents().get(entity)?.rows.get(key)),
+    findBy: async (entity, fields) => live(contents().get(entity)?.unique(fields)),
+    async page(entity, options) {
+      const { keys = [], rows = new Map<string, Row>() } = contents().get(entity) ?? {}
+      const { field } = tables.get(entity).primary
+      const found: Row[] = []
+      for (let at = options.after === null ? 0 : firstAfter(keys, options.after); at < keys.length; at += 1) {
+        const row = rows.get(keys[at]!)!
+        if (!isLive(row) || !matches(row, options)) continue
+        if (found.length === options.size) return { rows: found, next: found.at(-1)![field] as string }
+        found.push(row)
+      }
+      return { rows: found, next: null }
+    },
+    tags: async options => tagPage(contents(), options),
+  }
+}
+
+interface Present {
+  readonly head: ConfigHead
+  readonly history: DeltaHistory
+  readonly contents: Contents
+  readonly tables: Tables
+}
+
+/** Deletions first, children before parents; then rows, parents before children. */
+function deltaOf(version: number, { head, history, contents, tables }: Present): ConfigDelta | null {
+  const changed = history.since(version, head.version)
+  if (changed === null) return null
+  const deletions: ConfigChange[] = []
+  const puts: ConfigChange[] = []
+  for (const { name: entity } of tables.list) {
+    for (const key of changed.get(entity) ?? []) {
+      const row = contents.get(entity)?.rows.get(key) ?? null
+      if (row === null) deletions.unshift({ entity, key, row })
+      else puts.push({ entity, key, row })
+    }
+  }
+  return { ...head, from: version, changes: [...deletions, ...puts] }
+}
+
 async function* batches(contents: Contents, tables: Tables): AsyncGenerator<readonly ExportedRow[]> {
   for (const { name: entity } of tables.list.filter(table => table.exported)) {
     const { keys = [], rows } = contents.get(entity) ?? {}
@@ -111,10 +124,6 @@ async function* batches(contents: Contents, tables: Tables): AsyncGenerator<read
       yield keys.slice(start, start + exportBatchRows).map(key => ({ entity, key, row: rows!.get(key)! }))
     }
   }
-}
-
-function keyOf(tables: Tables, entity: string, row: Row): string {
-  return row[tables.get(entity).primary.field] as string
 }
 
 /** Index of the first key greater than `key`, by halving. */
