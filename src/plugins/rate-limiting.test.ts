@@ -131,7 +131,12 @@ const identifiers: [config: object, request: FakeExchangeOptions, identifier: st
 for (const [config, request, identifier] of identifiers) {
   test(`rate-limiting counts for ${identifier} when ${JSON.stringify(config)} meets ${JSON.stringify(request)}`, async () => {
     let seen: readonly CounterWindow[] = []
-    const counters = { take: (taken: readonly CounterWindow[]) => ((seen = taken), { taken: true, usages: [0, 0] }) }
+    const counters = {
+      take(taken: readonly CounterWindow[]) {
+        seen = taken
+        return { taken: true, usages: [0, 0] }
+      },
+    }
     const tools = fakeTools({ counters, clock: new FakeClock(at) })
     await new FakeExchange(request).access(prepared(rateLimiting, { minute: 1, hour: 2, ...config }, tools))
     assert.deepEqual(
@@ -176,8 +181,8 @@ test('rate-limiting answers 500 when counters fail and fault_tolerant is off', a
 
 test('rate-limiting is synchronous when the counters are', () => {
   const handlers = prepared(rateLimiting, { minute: 1 })
-  assert.equal(handlers.access?.(new FakeExchange() as never), undefined)
-  assert.equal((handlers.access?.(new FakeExchange() as never) as { status: number }).status, 429)
+  assert.equal(handlers.access!(new FakeExchange() as never), undefined)
+  assert.equal((handlers.access!(new FakeExchange() as never) as { status: number }).status, 429)
 })
 
 const rules: [config: object, message: string | null][] = [

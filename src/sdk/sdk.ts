@@ -97,6 +97,8 @@ export interface UpstreamRequest {
   queryArguments(): readonly (readonly [name: string, value: string | null])[]
   setQueryArguments(query: readonly (readonly [name: string, value: string | null])[]): void
   clearQuery(name: string): void
+  /** The body as it will be sent: the client's, or what a plugin put in its place. Otherwise as ClientRequest.body. */
+  body(bytesMax?: number): Promise<Uint8Array>
   setBody(body: Uint8Array | string): void
 }
 
@@ -115,9 +117,9 @@ interface EveryPhase {
   readonly service: Row | null
   readonly consumer: Row | null
   readonly credential: Row | null
-  /** State that plugins share during one exchange (`kong.ctx.shared`). */
+  /** State that plugins share during one exchange (`kong.ctx.shared`): the same object in every phase. */
   readonly shared: Record<string, unknown>
-  /** Adds a member to the log entry (`kong.log.set_serialize_value`). */
+  /** Sets a member of the log entry (`kong.log.set_serialize_value`); dots lead into objects, undefined removes it. */
   setLogField(name: string, value: unknown): void
 }
 

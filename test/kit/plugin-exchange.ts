@@ -138,10 +138,13 @@ class FakeUpstreamRequest extends FakeHeaders implements UpstreamRequest {
   method: string
   path: string
   arguments: readonly Argument[]
-  body: Uint8Array | string | null = null
+  /** What a plugin put in place of the client's body. */
+  replacedBody: Uint8Array | string | null = null
+  readonly #request: FakeClientRequest
 
   constructor(request: FakeClientRequest) {
     super(request.headers())
+    this.#request = request
     this.method = request.method
     this.path = request.rawPath
     this.arguments = request.queryArguments()
@@ -161,8 +164,11 @@ class FakeUpstreamRequest extends FakeHeaders implements UpstreamRequest {
   clearQuery(name: string): void {
     this.arguments = this.arguments.filter(([other]) => other !== name)
   }
+  body(bytesMax?: number): Promise<Uint8Array> {
+    return this.replacedBody === null ? this.#request.body(bytesMax) : Promise.resolve(Buffer.from(this.replacedBody))
+  }
   setBody(body: Uint8Array | string): void {
-    this.body = body
+    this.replacedBody = body
   }
 }
 
