@@ -1,0 +1,35 @@
+/** The access log: nginx's combined format with Kong's request id behind it. */
+import { timestampOf } from './local-time.ts'
+import type { Exchange } from './exchange.ts'
+
+export function accessLogLine(exchange: Exchange): string {
+  const { head } = exchange
+  const user = remoteUser(head.find('authorization'))
+  const referer = escapeLogged(head.find('referer') ?? '-')
+  const agent = escapeLogged(head.find('user-agent') ?? '-')
+  const bodyBytes = Math.max(0, exchange.responseBytes - exchange.sentHead.length)
+  const request = escapeLogged(`${head.method} ${head.target} HTTP/1.${head.minor}`)
+  const time = timestampOf(exchange.context.clock.now())
+  return (
+    `${exchange.clientIp} - ${user} [${time}] "${request}" ${exchange.status} ${bodyBytes} ` +
+    `"${referer}" "${agent}" kong_request_id: "${exchange.id}"`
+  )
+}
+
+/** User name of Basic authentication, `-` without. */
+function remoteUser(authorization: string | undefined): string {
+  const match = authorization === undefined ? null : /^basic +([A-Za-z0-9+/=]+)$/i.exec(authorization)
+  if (match === null) return '-'
+  const text = Buffer.from(match[1]!, 'base64').toString('latin1')
+  const colon = text.indexOf(':')
+  return colon > 0 ? escapeLogged(text.slice(0, colon)) : '-'
+}
+
+/** Quotes, backslashes and what is not printable ASCII as `\xHH`, so that no client can forge a line. */
+function escapeLogged(text: string): string {
+  return /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/.test(text) ? text : text.replace(/["\\]|[^\x20-\x7e]/g, escapeByte)
+}
+
+function escapeByte(character: string): string {
+  return `\\x${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
+}

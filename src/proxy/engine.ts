@@ -1,0 +1,109 @@
+/** The proxy of one worker process: listeners in front, one pipeline behind, a running configuration beside. */
+import type { Clock } from '../base/clock.ts'
+import type { ListenAddress } from '../base/listen-address.ts'
+import type { Logger } from '../base/logger.ts'
+import type { Random } from '../base/random.ts'
+import { Deadlines } from './deadlines.ts'
+import { Listener, type ListenSource } from './listener/listener.ts'
+import { createTrustedPeers } from './listener/trusted-peers.ts'
+import { Pipeline } from './pipeline.ts'
+import type { ProxyContext } from './proxy-context.ts'
+import type { ProxySettings } from './proxy-settings.ts'
+import { RequestIds } from './request-ids.ts'
+import type { RunningConfig } from './running-config.ts'
+
+/** All sockets read into one buffer of this size; larger reads gain little. */
+const READ_BUFFER_BYTES = 64 * 1024
+
+export interface ProxyEngineOptions {
+  readonly config: RunningConfig
+  readonly settings: ProxySettings
+  readonly log: Logger
+  readonly clock: Clock
+  readonly random: Random
+  readonly node: { readonly id: string; readonly hostname: string; readonly workerId: number }
+  /** Off, connections are accepted through Node's public events only. */
+  readonly rawAccept?: boolean
+}
+
+/** As nginx's stub status, and Kong's `/status`. */
+export interface ProxyStats {
+  readonly accepted: number
+  readonly active: number
+  readonly handled: number
+  readonly requests: number
+  readonly reading: number
+  readonly writing: number
+  readonly waiting: number
+}
+
+export interface ProxyEngine {
+  /** Serves an address; from a bound handle or server, or with null by binding it. Resolves with the port. */
+  attach(source: ListenSource, address: ListenAddress): Promise<number>
+  /** Accepts nothing more, finishes what has begun, and closes; after `timeoutMs` in any case. */
+  drain(timeoutMs: number): Promise<void>
+  stats(): ProxyStats
+  close(): void
+}
+
+export function createProxyEngine(options: ProxyEngineOptions): ProxyEngine {
+  const { settings, clock } = options
+  const deadlines = new Deadlines(clock)
+  const context: ProxyContext = {
+    ...options,
+    deadlines,
+    requestIds: new RequestIds(options.random),
+    trustedPeers: createTrustedPeers(settings),
+    readBuffer: Buffer.allocUnsafeSlow(READ_BUFFER_BYTES),
+    counts: { accepted: 0, handled: 0, requests: 0 },
+    isDraining: false,
+  }
+  const pipeline = new Pipeline(context)
+  const listeners: Listener[] = []
+  const connectionsOpen = () => listeners.reduce((sum, { connections }) => sum + connections.size, 0)
+
+  function close(): void {
+    for (const listener of listeners) listener.close()
+    pipeline.forwarder.close()
+    deadlines.close()
+  }
+
+  return {
+    async attach(source, address) {
+      const isRawAllowed = options.rawAccept !== false
+      const listener = new Listener(context, pipeline, address, { connectionsOpen, isRawAllowed })
+      listeners.push(listener)
+      return listener.listen(source)
+    },
+
+    drain(timeoutMs) {
+      context.isDraining = true
+      for (const listener of listeners) listener.drain()
+      return new Promise(resolve => {
+        const end = () => {
+          timer.cancel()
+          close()
+          resolve()
+        }
+        const timer = clock.after(timeoutMs, end)
+        const check = () => connectionsOpen() === 0 && end()
+        for (const listener of listeners) listener.onIdle = check
+        check()
+      })
+    },
+
+    stats: () => countStats(context, listeners),
+    close,
+  }
+}
+
+function countStats({ counts }: ProxyContext, listeners: readonly Listener[]): ProxyStats {
+  const states = { reading: 0, writing: 0, waiting: 0 }
+  let active = 0
+  for (const { connections } of listeners) {
+    active += connections.size
+    for (const { state } of connections) states[state]++
+  }
+  // nginx counts connections it handled, not answers; both are the same unless it ran out of room.
+  return { accepted: counts.accepted, active, handled: counts.accepted, requests: counts.requests, ...states }
+}

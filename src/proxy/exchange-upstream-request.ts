@@ -1,0 +1,101 @@
+/** What plugins changed of the request that goes to the upstream; made when the first of them asks. */
+import type { HeaderValue, UpstreamRequest } from '../sdk/sdk.ts'
+import type { Exchange } from './exchange.ts'
+import { CHARACTER_CLASSES, METHOD } from './http/character-classes.ts'
+import type { HeaderList } from './http/header-list.ts'
+import { escapePath } from './http/normal-path.ts'
+import { formatQuery, parseQuery, type QueryArgument } from './http/query-arguments.ts'
+
+export class UpstreamRequestEdits implements UpstreamRequest {
+  /** The client's fields with the edits applied; those that the proxy sets itself are left out when sent. */
+  readonly headers: HeaderList
+  readonly #exchange: Exchange
+  /** Null: as the client sent it. */
+  editedMethod: string | null = null
+  editedPath: string | null = null
+  editedQuery: string | null = null
+  /** The Host header a plugin asked for. */
+  editedHost: string | null = null
+  editedBody: Buffer | null = null
+
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange
+    this.headers = exchange.head.toList()
+  }
+
+  header(name: string): string | undefined {
+    return this.headers.get(name)
+  }
+
+  headerValues(name: string): readonly string[] {
+    return this.headers.getAll(name)
+  }
+
+  setHeader(name: string, value: HeaderValue): void {
+    this.headers.set(name, value)
+    if (name.toLowerCase() === 'host') this.editedHost = typeof value === 'string' ? value : (value[0] ?? null)
+  }
+
+  addHeader(name: string, value: string): void {
+    if (name.toLowerCase() === 'host') this.setHeader(name, value)
+    else this.headers.add(name, value)
+  }
+
+  clearHeader(name: string): void {
+    this.headers.remove(name)
+  }
+
+  setOrClear(name: string, value: unknown): void {
+    if (value === null || value === undefined) this.headers.remove(name)
+    else this.headers.set(name, Buffer.from(`${value}`, 'utf8').toString('latin1'))
+  }
+
+  get method(): string {
+    return this.editedMethod ?? this.#exchange.head.method
+  }
+
+  setMethod(method: string): void {
+    for (let i = 0; i < method.length; i++) {
+      const code = method.charCodeAt(i)
+      if (code > 255 || (CHARACTER_CLASSES[code]! & METHOD) === 0) throw new TypeError('invalid method')
+    }
+    if (method === '') throw new TypeError('invalid method')
+    this.editedMethod = method
+  }
+
+  get path(): string {
+    return this.editedPath ?? this.#exchange.upstreamPath()
+  }
+
+  setPath(path: string): void {
+    if (!path.startsWith('/')) throw new TypeError('path must begin with a slash')
+    this.editedPath = escapePath(Buffer.from(path, 'utf8').toString('latin1')).replace(/[?#]/g, encodeURIComponent)
+  }
+
+  get query(): string {
+    return this.editedQuery ?? this.#exchange.rawQuery
+  }
+
+  queryArguments(): readonly QueryArgument[] {
+    return parseQuery(this.query)
+  }
+
+  setQueryArguments(query: readonly QueryArgument[]): void {
+    this.editedQuery = formatQuery(query)
+  }
+
+  /** Leaves the other arguments as they were sent, byte by byte. */
+  clearQuery(name: string): void {
+    const parts = this.query.split('&').filter(part => parseQuery(part)[0]?.[0] !== name)
+    this.editedQuery = parts.join('&')
+  }
+
+  /** As it will be sent: a replaced body, else the client's. */
+  body(bytesMax?: number): Promise<Uint8Array> {
+    return this.editedBody === null ? this.#exchange.request.body(bytesMax) : Promise.resolve(this.editedBody)
+  }
+
+  setBody(body: Uint8Array | string): void {
+    this.editedBody = typeof body === 'string' ? Buffer.from(body) : Buffer.from(body)
+  }
+}

@@ -1,0 +1,191 @@
+/** The head of the answer to the client, as one string: the upstream's with our own fields, or one made here. */
+import type { Exchange } from '../exchange.ts'
+import { PRODUCT, type ProxyContext } from '../proxy-context.ts'
+import { listHas } from './head-scanner.ts'
+import {
+  CONNECTION,
+  CONTENT_LENGTH,
+  DATE,
+  headerIdOf,
+  KEEP_ALIVE,
+  KONG_DEBUG,
+  PROXY_CONNECTION,
+  SERVER,
+  TRAILER,
+  TRANSFER_ENCODING,
+  UPGRADE,
+  VIA,
+  X_KONG_PROXY_LATENCY,
+  X_KONG_REQUEST_ID,
+  X_KONG_UPSTREAM_LATENCY,
+  X_KONG_UPSTREAM_STATUS,
+} from './header-ids.ts'
+import { HeaderList } from './header-list.ts'
+import { CHUNKED } from './request-head.ts'
+import { type ResponseHead, UNTIL_CLOSE } from './response-head.ts'
+import { flags } from './upstream-request-head.ts'
+
+/** Fields of the upstream's head that are about its connection, or that we write anew. */
+const HOP_FIELDS = [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, CONTENT_LENGTH, UPGRADE]
+
+/** Which further fields are replaced depends on `headers` in the settings. */
+export function replacedFields({ settings }: ProxyContext): Uint8Array {
+  const { responseHeaders: own } = settings
+  const replaced = [...HOP_FIELDS]
+  if (own.via) replaced.push(VIA)
+  if (own.upstreamLatency) replaced.push(X_KONG_UPSTREAM_LATENCY)
+  if (own.proxyLatency) replaced.push(X_KONG_PROXY_LATENCY)
+  if (own.upstreamStatus) replaced.push(X_KONG_UPSTREAM_STATUS)
+  if (own.requestId) replaced.push(X_KONG_REQUEST_ID)
+  return flags(replaced)
+}
+
+const PLAIN_OPTIONS = /^(?:keep-alive|close|upgrade)$/i
+
+/** Decides the framing of an answer; returns its lines, `Connection` included. No `upstream` for our own answers. */
+export function frameAnswer(exchange: Exchange, upstream: ResponseHead | null, bodyLength: number): string {
+  const { client, head } = exchange
+  const isBodiless = exchange.hasBodilessAnswer
+  let framing = ''
+  if (isBodiless) {
+    const length = upstream === null ? `${bodyLength}` : upstream.known(CONTENT_LENGTH)
+    if (exchange.status !== 204 && length !== '') framing = `Content-Length: ${length}\r\n`
+  } else if (bodyLength >= 0) framing = `Content-Length: ${bodyLength}\r\n`
+  else if (head.minor === 1) {
+    exchange.sendsChunks = true
+    framing = 'Transfer-Encoding: chunked\r\n'
+  }
+  const endsByClose = !isBodiless && (bodyLength === CHUNKED || bodyLength === UNTIL_CLOSE) && head.minor === 0
+  exchange.keepAlive = !endsByClose && client.canKeepAlive()
+  return framing + (exchange.keepAlive ? 'Connection: keep-alive\r\n' : 'Connection: close\r\n')
+}
+
+/** The upstream's head with our fields; nothing of it was edited. */
+export function buildProxiedHead(exchange: Exchange, upstream: ResponseHead, replaced: Uint8Array): string {
+  const { text, ids, count } = upstream
+  const framing = frameAnswer(exchange, upstream, upstream.bodyLength)
+  const options = upstream.has(CONNECTION) ? upstream.knownList(CONNECTION) : ''
+  const nominated = options === '' || PLAIN_OPTIONS.test(options) ? null : options
+  const dropsTrailer = upstream.has(TRAILER) && !exchange.head.acceptsTrailers
+  let answer = `HTTP/1.1 ${upstream.statusText}\r\n`
+  let runStart = -1
+  for (let index = 0; index < count; index++) {
+    const id = ids[index]!
+    const isCopied =
+      replaced[id] === 0 &&
+      !(dropsTrailer && id === TRAILER) &&
+      (nominated === null || !listHas(nominated, upstream.nameAt(index).toLowerCase()))
+    if (isCopied) {
+      if (runStart === -1) runStart = upstream.lineAt(index)
+    } else if (runStart !== -1) {
+      answer += text.slice(runStart, upstream.lineAt(index))
+      runStart = -1
+    }
+  }
+  if (runStart !== -1) answer += text.slice(runStart, upstream.lineAt(count))
+  return `${answer}${framing}${proxiedLines(exchange, upstream)}\r\n`
+}
+
+/** Our own fields on a proxied answer (proxy.md 5). */
+function proxiedLines(exchange: Exchange, upstream: ResponseHead): string {
+  const { settings } = exchange.context
+  const own = settings.responseHeaders
+  let lines = ''
+  if (own.server && !upstream.has(SERVER)) lines += `Server: ${PRODUCT}\r\n`
+  if (!upstream.has(DATE)) lines += dateLine(exchange.context.clock.now())
+  if (own.upstreamStatus) lines += `X-Kong-Upstream-Status: ${exchange.upstreamStatus}\r\n`
+  if (own.upstreamLatency) lines += `X-Kong-Upstream-Latency: ${exchange.answeredAt - exchange.sentAt}\r\n`
+  if (own.proxyLatency) lines += `X-Kong-Proxy-Latency: ${exchange.sentAt - exchange.startedAt}\r\n`
+  if (own.via) {
+    lines += upstream.has(VIA) ? `Via: ${upstream.knownList(VIA)}, 1.1 ${PRODUCT}\r\n` : `Via: 1.1 ${PRODUCT}\r\n`
+  }
+  if (own.requestId) lines += `X-Kong-Request-Id: ${exchange.id}\r\n`
+  return settings.allowDebugHeader ? lines + debugLines(exchange) : lines
+}
+
+/** The same as a list that plugins may edit; framing is added when it is sent. */
+export function proxiedList(exchange: Exchange, upstream: ResponseHead, replaced: Uint8Array): HeaderList {
+  const list = new HeaderList()
+  const options = upstream.knownList(CONNECTION)
+  for (let index = 0; index < upstream.count; index++) {
+    const name = upstream.nameAt(index)
+    const id = upstream.ids[index]!
+    if (id === TRAILER && !exchange.head.acceptsTrailers) continue
+    // Plugins may ask for the length of what the upstream sent; it is replaced when the head is built.
+    const isKept = id === CONTENT_LENGTH || (replaced[id] === 0 && !listHas(options, name.toLowerCase()))
+    if (isKept) list.append(name, upstream.valueAt(index))
+  }
+  appendLines(list, proxiedLines(exchange, upstream))
+  return list
+}
+
+/** A head from an edited list. `framing` ends with its CRLF. */
+export function buildEditedHead(status: string, headers: HeaderList, framing: string): string {
+  let head = `HTTP/1.1 ${status}\r\n`
+  for (let index = 0; index < headers.length; index++) {
+    const id = headerIdOf(headers.lowerNameAt(index))
+    if (id === CONTENT_LENGTH || id === TRANSFER_ENCODING || id === CONNECTION || id === KEEP_ALIVE) continue
+    head += headers.lineAt(index)
+  }
+  return `${head}${framing}\r\n`
+}
+
+/** Our own fields on an answer made here. A request that got as far as a peer counts as proxied, as in Kong. */
+export function ownList(exchange: Exchange): HeaderList {
+  const { clock, settings } = exchange.context
+  const own = settings.responseHeaders
+  const list = new HeaderList()
+  const now = clock.now()
+  appendLines(list, dateLine(now))
+  if (exchange.isProxied && exchange.source === 'error') {
+    const sentAt = exchange.sentAt === 0 ? now : exchange.sentAt
+    if (own.upstreamStatus) list.append('X-Kong-Upstream-Status', `${exchange.status}`)
+    if (own.upstreamLatency) list.append('X-Kong-Upstream-Latency', `${now - sentAt}`)
+    if (own.proxyLatency) list.append('X-Kong-Proxy-Latency', `${sentAt - exchange.startedAt}`)
+    if (own.via) list.append('Via', `1.1 ${PRODUCT}`)
+    if (own.server) list.append('Server', PRODUCT)
+  } else {
+    if (own.responseLatency) list.append('X-Kong-Response-Latency', `${now - exchange.startedAt}`)
+    if (own.server) list.append('Server', PRODUCT)
+  }
+  if (own.requestId) list.append('X-Kong-Request-Id', exchange.id)
+  if (settings.allowDebugHeader) appendLines(list, debugLines(exchange))
+  return list
+}
+
+/** `Kong-Route-Id` and its like, for requests that ask with `Kong-Debug`. */
+function debugLines(exchange: Exchange): string {
+  if (!exchange.head.has(KONG_DEBUG)) return ''
+  let lines = ''
+  for (const [kind, row] of [
+    ['Route', exchange.route],
+    ['Service', exchange.service],
+  ] as const) {
+    if (row === null) continue
+    lines += `Kong-${kind}-Id: ${row['id']}\r\n`
+    if (typeof row['name'] === 'string') {
+      lines += `Kong-${kind}-Name: ${Buffer.from(row['name']).toString('latin1')}\r\n`
+    }
+  }
+  return lines
+}
+
+function appendLines(list: HeaderList, lines: string): void {
+  for (const line of lines.split('\r\n')) {
+    const colon = line.indexOf(': ')
+    if (colon !== -1) list.append(line.slice(0, colon), line.slice(colon + 2))
+  }
+}
+
+let dateSecond = -1
+let dateText = ''
+
+/** The same for a whole second, so made once in it. */
+function dateLine(now: number): string {
+  const second = Math.floor(now / 1000)
+  if (second !== dateSecond) {
+    dateSecond = second
+    dateText = `Date: ${new Date(now).toUTCString()}\r\n`
+  }
+  return dateText
+}

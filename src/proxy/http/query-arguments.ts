@@ -1,0 +1,40 @@
+/** Query strings as lists of decoded arguments, and back. */
+
+/** `null` stands for an argument without `=`. */
+export type QueryArgument = readonly [name: string, value: string | null]
+
+/** Arguments that are looked at (Kong's `lua_max_uri_args`); later ones are still sent to the upstream. */
+const ARGUMENTS_MAX = 1000
+
+export function parseQuery(query: string): readonly QueryArgument[] {
+  const list: QueryArgument[] = []
+  for (const part of query.split('&', ARGUMENTS_MAX)) {
+    if (part === '') continue
+    const equals = part.indexOf('=')
+    if (equals === -1) list.push([decode(part), null])
+    else list.push([decode(part.slice(0, equals)), decode(part.slice(equals + 1))])
+  }
+  return list
+}
+
+export function formatQuery(list: readonly QueryArgument[]): string {
+  return list.map(([name, value]) => (value === null ? encode(name) : `${encode(name)}=${encode(value)}`)).join('&')
+}
+
+/** Bytes as they were: text that is no UTF-8 stays latin1, so that encoding it gives the same bytes. */
+function decode(text: string): string {
+  if (!text.includes('%') && !text.includes('+') && !/[^\x00-\x7f]/.test(text)) return text
+  const latin = text
+    .replaceAll('+', ' ')
+    .replace(/%[0-9a-fA-F]{2}/g, triplet => String.fromCharCode(Number.parseInt(triplet.slice(1), 16)))
+  const bytes = Buffer.from(latin, 'latin1')
+  const decoded = bytes.toString('utf8')
+  return decoded.includes('\ufffd') ? latin : decoded
+}
+
+function encode(text: string): string {
+  return encodeURIComponent(text.toWellFormed()).replace(
+    /[!'()*]/g,
+    character => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
+}

@@ -1,0 +1,297 @@
+/**
+ * Takes an exchange to an upstream and its answer back: picks a peer, sends, streams both ways, tries again.
+ *
+ * Backpressure is mutual: whoever cannot be written to makes the other one pause, so memory stays constant.
+ */
+import type { PeerOutcome, Pick, PickFailure } from '../balancer/balancer.ts'
+import type { Exchange } from '../exchange.ts'
+import type { FailureCode } from '../errors.ts'
+import { bodilessFraming, buildUpstreamHead } from '../http/upstream-request-head.ts'
+import { chunkHead, chunkTail, joinBytes } from '../http/joined-bytes.ts'
+import type { ProxyContext } from '../proxy-context.ts'
+import { Connector } from './connect.ts'
+import { ConnectionPool } from './connection-pool.ts'
+import { failureCodeOf, mayRetry, outcomeOf } from './retry.ts'
+import type { UpstreamConnection, UpstreamConsumer, UpstreamFailure } from './upstream-connection.ts'
+
+/** How the forwarder reports back; the pipeline implements it. */
+export interface ForwardingSink {
+  /** The final head has come. Sets `pendingHead`; false if the answer was ended another way meanwhile. */
+  answerHead(exchange: Exchange, connection: UpstreamConnection<Exchange>): boolean
+  answerBytes(exchange: Exchange, bytes: Buffer, from: number, to: number, isLast: boolean): boolean
+  interimHead(exchange: Exchange, connection: UpstreamConnection<Exchange>): void
+  switchedProtocols(exchange: Exchange, connection: UpstreamConnection<Exchange>): void
+  failed(exchange: Exchange, code: FailureCode): void
+  tunnelEnded(exchange: Exchange): void
+}
+
+type Connection = UpstreamConnection<Exchange>
+
+const NOTHING = Buffer.alloc(0)
+
+export class Forwarder implements UpstreamConsumer<Exchange> {
+  readonly #context: ProxyContext
+  readonly #sink: ForwardingSink
+  readonly #pool: ConnectionPool<Exchange>
+  readonly #connector: Connector<Exchange>
+  /** For `close`. */
+  readonly #busy = new Set<Connection>()
+
+  constructor(context: ProxyContext, sink: ForwardingSink) {
+    this.#context = context
+    this.#sink = sink
+    this.#pool = new ConnectionPool(context.settings.keepalive, context.deadlines)
+    this.#connector = new Connector(context, this)
+  }
+
+  /** Access is granted: on to the upstream, once as much of the body is here as the route wants. */
+  start(exchange: Exchange): void {
+    exchange.triesLeft = exchange.matchedRoute!.service!.retries
+    const { body } = exchange
+    if (body !== null && !body.isComplete) {
+      exchange.client.readBody()
+      if (exchange.isOver) return
+      if (this.#waitsForBody(exchange)) {
+        exchange.awaitsBody = true
+        return
+      }
+    }
+    this.#pickPeer(exchange)
+  }
+
+  /** A replaced body must not go out while the client still sends the original. */
+  #waitsForBody(exchange: Exchange): boolean {
+    const body = exchange.body!
+    if (body.isComplete) return false
+    return exchange.matchedRoute!.requestBuffering && !body.isFull && exchange.upstreamEdits?.editedBody == null
+  }
+
+  /** More of the request body: held until there is somebody to send it to. */
+  bodyArrived(exchange: Exchange, bytes: Buffer, from: number, to: number): void {
+    const body = exchange.body!
+    if (body.mode === 'stream') return this.#streamBody(exchange, bytes, from, to)
+    if (body.mode === 'discard') return
+    body.hold(bytes, from, to)
+    if (body.isFull && !body.isComplete) exchange.client.pauseBody()
+    if (exchange.awaitsBody && !this.#waitsForBody(exchange)) {
+      exchange.awaitsBody = false
+      this.#pickPeer(exchange)
+    }
+  }
+
+  #streamBody(exchange: Exchange, bytes: Buffer, from: number, to: number): void {
+    const body = exchange.body!
+    const upstream = exchange.upstream!
+    if (from === to && !body.isComplete) return
+    if (body.isReplayable) body.release()
+    const data = body.isChunked
+      ? joinBytes(chunkHead(from, to), bytes, from, to, chunkTail(from, to, body.isComplete, body.trailers))
+      : joinBytes('', bytes, from, to, '')
+    const goesOn = upstream.write(data)
+    if (body.isComplete) upstream.expectAnswer()
+    else if (!goesOn) exchange.client.pauseBody()
+  }
+
+  #pickPeer(exchange: Exchange): void {
+    const { balancer } = exchange.matchedRoute!.service!
+    const picked = balancer.pick(exchange, exchange)
+    if (!(picked instanceof Promise)) return this.#connect(exchange, picked)
+    picked.then(
+      pick => this.#connect(exchange, pick),
+      error => {
+        this.#context.log.error('balancer failed', { message: String(error) })
+        if (!exchange.isOver) this.#sink.failed(exchange, 'internal')
+      },
+    )
+  }
+
+  #connect(exchange: Exchange, pick: Pick | PickFailure): void {
+    const { service, preserveHost } = exchange.matchedRoute!
+    if ('failure' in pick) {
+      if (exchange.isOver) return
+      // A retry that finds nobody else ends with the failure of the try before.
+      return this.#sink.failed(exchange, exchange.lastFailure ?? pick.failure)
+    }
+    if (exchange.isOver) return service!.balancer.release(pick, { kind: 'aborted' })
+    const { peer } = pick
+    exchange.pick = pick
+    exchange.peer = peer
+    exchange.isProxied = true
+    exchange.triedAt = this.#context.clock.now()
+    const tls = service!.tlsOptions
+    let connection: Connection
+    if (tls === null) connection = this.#pool.take(peer.key) ?? this.#connector.openPlain(peer.key, peer)
+    else {
+      const host = preserveHost && exchange.head.host !== '' ? exchange.head.hostname : hostnameOf(pick.hostHeader)
+      const key = `${peer.key}|${host}|${tls.poolKey}`
+      connection = this.#pool.take(key) ?? this.#connector.openTls(key, peer, tls, host)
+    }
+    exchange.upstream = connection
+    this.#busy.add(connection)
+    connection.assign(exchange, service!.connectTimeoutMs)
+    if (!connection.isConnecting) this.connected(exchange, connection)
+  }
+
+  connected(exchange: Exchange, connection: Connection): void {
+    const { service, preserveHost } = exchange.matchedRoute!
+    exchange.sentAt = this.#context.clock.now()
+    const { head, body } = exchange
+    const host = preserveHost && head.host !== '' ? head.host : exchange.pick!.hostHeader
+    const isHead = head.method === 'HEAD' || exchange.upstreamEdits?.editedMethod === 'HEAD'
+    connection.begin(isHead, service!.readTimeoutMs, service!.writeTimeoutMs)
+    const edited = exchange.upstreamEdits?.editedBody ?? null
+    if (edited !== null) {
+      const text = buildUpstreamHead(exchange, host, `Content-Length: ${edited.length}\r\n`)
+      connection.write(joinBytes(text, edited, 0, edited.length, ''))
+      if (body !== null && !body.isComplete) body.mode = 'discard'
+    } else if (body === null)
+      connection.write(
+        buildUpstreamHead(exchange, host, bodilessFraming(exchange.upstreamEdits?.method ?? head.method)),
+      )
+    else this.#sendBody(exchange, connection, host)
+  }
+
+  #sendBody(exchange: Exchange, connection: Connection, host: string): void {
+    const body = exchange.body!
+    const held = body.whole()
+    if (body.isComplete || !body.isChunked) {
+      const length = body.isComplete ? held.length : body.declaredLength
+      const text = buildUpstreamHead(exchange, host, `Content-Length: ${length}\r\n`)
+      connection.write(joinBytes(text, held, 0, held.length, ''))
+    } else {
+      const text = buildUpstreamHead(exchange, host, 'Transfer-Encoding: chunked\r\n')
+      connection.write(joinBytes(text + chunkHead(0, held.length), held, 0, held.length, chunkTail(0, held.length)))
+    }
+    if (body.isComplete) return
+    body.mode = 'stream'
+    exchange.client.readBody()
+  }
+
+  interim(exchange: Exchange, connection: Connection): void {
+    const { status } = connection.head
+    if (status === 101) {
+      if (exchange.head.upgradesToWebsocket) {
+        connection.becomeTunnel()
+        this.#sink.switchedProtocols(exchange, connection)
+      } else {
+        connection.destroy()
+        this.#upstreamFailed(exchange, connection, 'invalid_response', 'protocol switch that nobody asked for')
+      }
+    } else if (status !== 100 && exchange.head.minor === 1) this.#sink.interimHead(exchange, connection)
+  }
+
+  head(exchange: Exchange, connection: Connection): void {
+    exchange.answeredAt = this.#context.clock.now()
+    exchange.status = exchange.upstreamStatus = connection.head.status
+    if (!this.#sink.answerHead(exchange, connection)) connection.destroy()
+  }
+
+  readEnd(exchange: Exchange): void {
+    this.#sink.answerBytes(exchange, NOTHING, 0, 0, false)
+  }
+
+  payload(exchange: Exchange, connection: Connection, bytes: Buffer, from: number, to: number, isLast: boolean): void {
+    if (isLast) {
+      exchange.answerTrailers = connection.trailers
+      this.#releaseAfterAnswer(exchange, connection)
+    }
+    if (!this.#sink.answerBytes(exchange, bytes, from, to, isLast) && !isLast) connection.pause()
+  }
+
+  #releaseAfterAnswer(exchange: Exchange, connection: Connection): void {
+    const { body, matchedRoute, pick } = exchange
+    exchange.upstream = null
+    this.#busy.delete(connection)
+    matchedRoute!.service!.balancer.release(pick!, {
+      kind: 'answered',
+      status: exchange.upstreamStatus,
+      latencyMs: exchange.answeredAt - exchange.sentAt,
+    })
+    exchange.pick = null
+    const isSent = body === null || body.isComplete || body.mode === 'discard'
+    if (body !== null && !body.isComplete) body.mode = 'discard'
+    if (connection.head.keepAlive && isSent && connection.socket.writableLength === 0) this.#pool.give(connection)
+    else connection.destroy()
+  }
+
+  /** The client can take more of the answer again. */
+  clientDrained(exchange: Exchange): void {
+    exchange.upstream?.resume()
+  }
+
+  drained(exchange: Exchange, connection: Connection): void {
+    const { body } = exchange
+    if (exchange.isTunnel) exchange.client.readBody()
+    else if (body !== null && !body.isComplete && body.mode === 'stream') {
+      connection.deadline = 0
+      exchange.client.readBody()
+    } else if (connection.hasAnswered || body === null || body.isComplete) connection.expectAnswer()
+  }
+
+  tunnelled(exchange: Exchange, connection: Connection, bytes: Buffer, from: number, to: number): void {
+    if (!exchange.client.write('', bytes, from, to, '')) connection.pause()
+  }
+
+  tunnelEnded(exchange: Exchange): void {
+    this.#sink.tunnelEnded(exchange)
+  }
+
+  failed(exchange: Exchange, connection: Connection, failure: UpstreamFailure, reason: string): void {
+    this.#upstreamFailed(exchange, connection, failure, reason)
+  }
+
+  #upstreamFailed(exchange: Exchange, connection: Connection, failure: UpstreamFailure, reason: string): void {
+    if (exchange.isOver) return
+    const peer = exchange.pick?.peer
+    this.#context.log.error(`upstream ${failure}: ${reason}`, { peer: peer?.key ?? '', request_id: exchange.id })
+    const wasStale = connection.isReused && failure === 'closed' && !connection.hasAnswered
+    this.#releasePick(exchange, outcomeOf(failure))
+    exchange.upstream = null
+    if (exchange.sentHead !== '' || exchange.pendingHead !== '') return this.#sink.failed(exchange, 'upstream_invalid')
+    exchange.noteFailedTry(failureCodeOf(failure))
+    if (!mayRetry(exchange, failure, wasStale)) return this.#sink.failed(exchange, exchange.lastFailure!)
+    if (wasStale) exchange.hasMetStaleConnection = true
+    else {
+      exchange.failed = [...exchange.failed, peer!]
+      exchange.triesLeft--
+    }
+    const { body } = exchange
+    if (body !== null && body.mode === 'stream') body.mode = 'hold'
+    this.#pickPeer(exchange)
+  }
+
+  #releasePick(exchange: Exchange, outcome: PeerOutcome): void {
+    const { pick } = exchange
+    if (pick === null) return
+    exchange.pick = null
+    exchange.matchedRoute!.service!.balancer.release(pick, outcome)
+  }
+
+  /** The exchange ends before its answer did: the client went away, or something else answered. */
+  abort(exchange: Exchange): void {
+    const { upstream } = exchange
+    exchange.upstream = null
+    upstream?.destroy()
+    this.#releasePick(exchange, { kind: 'aborted' })
+  }
+
+  closed(connection: Connection): void {
+    this.#busy.delete(connection)
+    this.#pool.forget(connection)
+  }
+
+  get idleConnections(): number {
+    return this.#pool.size
+  }
+
+  close(): void {
+    this.#pool.close()
+    for (const connection of [...this.#busy]) connection.destroy()
+  }
+}
+
+/** The name in a Host header value, for SNI. */
+function hostnameOf(host: string): string {
+  const end = host.startsWith('[') ? host.indexOf(']') + 1 : host.indexOf(':')
+  return end <= 0 ? host : host.slice(0, end)
+}
