@@ -1,0 +1,120 @@
+/**
+ * Router and running configuration at 1 and 10,000 routes: time to load, to match, to change one route, and memory.
+ *
+ *     node bench/micro/router.ts [routes]     default 10000
+ */
+import { systemClock } from '../../src/base/clock.ts'
+import { silentLogger } from '../../src/base/logger.ts'
+import { seededRandom } from '../../src/base/random.ts'
+import { createCatalog } from '../../src/entities/catalog.ts'
+import type { ConfigChange, Row } from '../../src/entities/config.ts'
+import type { RouterInput } from '../../src/proxy/router/router.ts'
+import { createRunningConfig, type RunningConfig } from '../../src/proxy/running-config.ts'
+import type { PluginTools } from '../../src/sdk/sdk.ts'
+import { change, load, put, rowBuilder, routerInput, testSettings } from '../../test/kit/config-rows.ts'
+
+const routeCount = Number(process.argv[2] ?? 10_000)
+const random = seededRandom(1)
+const catalog = createCatalog()
+const build = rowBuilder(catalog, random)
+
+function newConfig(): RunningConfig {
+  const tools = () => ({}) as PluginTools
+  const options = { catalog, plugins: new Map(), settings: testSettings, log: silentLogger, clock: systemClock, random }
+  return createRunningConfig({ ...options, tools })
+}
+
+/** As from the wire: each row its own strings. */
+const received = (changes: readonly ConfigChange[]): ConfigChange[] => JSON.parse(JSON.stringify(changes))
+
+type Shape = 'path' | 'host and path' | 'header' | 'regex'
+
+function routeRow(shape: Shape, i: number, service: Row): Row {
+  const conditions: Record<Shape, Row> = {
+    path: { paths: [`/service-${i % 100}/resource-${i}`] },
+    'host and path': { hosts: [`tenant-${i}.example.com`], paths: ['/api'] },
+    header: { headers: { 'x-tenant': [`tenant-${i}`] }, paths: ['/api'] },
+    regex: { paths: [`~/service-${i}/users/(?<id>\\d+)`] },
+  }
+  return build('routes', { name: `route-${i}`, ...conditions[shape], service: { id: service['id'] } })
+}
+
+function requestFor(shape: Shape, i: number): RouterInput {
+  const tenant = [`tenant-${i}`]
+  const inputs: Record<Shape, Partial<RouterInput>> = {
+    path: { path: `/service-${i % 100}/resource-${i}/items/7` },
+    'host and path': { host: `tenant-${i}.example.com`, path: '/api/items/7' },
+    header: { path: '/api/items/7', headerValues: () => tenant },
+    regex: { path: `/service-${i}/users/4711` },
+  }
+  return routerInput(inputs[shape])
+}
+
+const ms = (value: number) => `${value.toFixed(value < 10 ? 3 : 0)} ms`
+
+function quantiles(samples: number[]): string {
+  samples.sort((a, b) => a - b)
+  const at = (q: number) => ms(samples[Math.floor(samples.length * q)]!)
+  return `p50 ${at(0.5)}, p99 ${at(0.99)}, max ${ms(samples.at(-1)!)}`
+}
+
+function measure(shape: Shape, count: number): void {
+  const service = build('services', { host: '127.0.0.1', port: 9000 })
+  const rows = Array.from({ length: count }, (_, i) => routeRow(shape, i, service))
+  const changes = received([put('services', service), ...rows.map(row => put('routes', row))])
+  const config = newConfig()
+  const started = performance.now()
+  load(config, changes, 1000)
+  const loadedMs = performance.now() - started
+
+  const requests = Array.from({ length: Math.min(count, 1000) }, () =>
+    requestFor(shape, Math.floor(random.next() * count)),
+  )
+  const matchAll = () => {
+    for (const request of requests) if (config.router.match(request) === null) throw new Error(`no match: ${shape}`)
+  }
+  const rounds = Math.ceil(200_000 / requests.length)
+  for (let i = 0; i < rounds; i++) matchAll()
+  const matchStarted = performance.now()
+  for (let i = 0; i < rounds; i++) matchAll()
+  const matchNs = ((performance.now() - matchStarted) * 1e6) / (rounds * requests.length)
+
+  const deltas = Array.from({ length: 300 }, (_, n) => {
+    const [delta] = received([put('routes', { ...rows[n % count]!, tags: [`t${n}`] })])
+    const deltaStarted = performance.now()
+    change(config, delta!)
+    return performance.now() - deltaStarted
+  })
+  const serviceStarted = performance.now()
+  change(config, put('services', { ...service, port: 9001 }))
+  const serviceMs = performance.now() - serviceStarted
+  console.log(
+    `${shape.padEnd(13)} ${String(count).padStart(6)} routes: load ${ms(loadedMs)}, match ${matchNs.toFixed(0)} ns, ` +
+      `one route changed ${quantiles(deltas)}, their service changed ${ms(serviceMs)}`,
+  )
+}
+
+for (const shape of ['path', 'host and path', 'header', 'regex'] as const)
+  for (const count of [1, routeCount]) measure(shape, count)
+
+/** Memory of a process that holds nothing but the configuration. */
+function measureMemory(): void {
+  const collect = (globalThis as { gc?: () => void }).gc ?? (() => {})
+  collect()
+  const before = process.memoryUsage()
+  const config = newConfig()
+  const service = build('services', { host: '127.0.0.1' })
+  load(config, received([put('services', service)]))
+  for (let at = 0; at < routeCount; at += 1000) {
+    const rows = Array.from({ length: Math.min(1000, routeCount - at) }, (_, i) => routeRow('path', at + i, service))
+    change(config, ...received(rows.map(row => put('routes', row))))
+  }
+  collect()
+  const after = process.memoryUsage()
+  const perRoute = (after.heapUsed - before.heapUsed) / routeCount
+  console.log(
+    `memory: ${(perRoute / 1024).toFixed(2)} KiB of heap per route, RSS ${(after.rss / 2 ** 20).toFixed(0)} MiB ` +
+      `with ${config.router.size} routes${'gc' in globalThis ? '' : ' (run with --expose-gc for exact figures)'}`,
+  )
+}
+measureMemory()
