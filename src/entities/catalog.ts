@@ -41,7 +41,7 @@ export interface EntityCatalog {
   /** What the row's subschema key selects; null for entities without one. */
   subschema(entity: string, row: Row): Subschema | { readonly errors: FieldErrors } | null
   /** `validate` with the entity's subschemas. */
-  validateRow(entity: string, input: Row, context: Omit<ValidateContext, 'subschema'>): Validation
+  validateRow(entity: string, input: Row, context: Omit<ValidateContext, 'subschema' | 'definition'>): Validation
   /** A stored row as it is shown: with the old names of renamed fields. */
   present(entity: string, row: Row): Row
 }
@@ -70,18 +70,19 @@ export function createCatalog(options: CatalogOptions = {}): EntityCatalog {
     if (definition === undefined) throw new Error(`no entity named '${name}'`)
     return definition
   }
+  const find: EntityCatalog['find'] = name => byName.get(name) ?? null
   const subschema: EntityCatalog['subschema'] = (entity, row) => finders.get(entity)?.(row) ?? null
   return {
     definitions,
     plugins,
     vaults,
     get,
-    find: name => byName.get(name) ?? null,
+    find,
     foreignFields: name => outgoing.get(name) ?? [],
     references: name => incoming.get(name) ?? [],
     subschema,
     validateRow: (entity, input, context) =>
-      validate(get(entity), input, { ...context, subschema: row => subschema(entity, row) }),
+      validate(get(entity), input, { ...context, subschema: row => subschema(entity, row), definition: find }),
     present(entity, row) {
       const definition = get(entity)
       const found = subschema(entity, row)

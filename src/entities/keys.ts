@@ -3,7 +3,7 @@ import { createPublicKey, type JsonWebKeyInput, createPrivateKey } from 'node:cr
 import { publicHalf } from '../schema/certificate-formats.ts'
 import { defineEntity } from '../schema/entity.ts'
 import * as field from '../schema/field.ts'
-import { isReference } from '../schema/reference.ts'
+import { isVaultReference } from '../base/vault-reference.ts'
 import * as typedefs from '../schema/typedefs.ts'
 
 type Row = Readonly<Record<string, unknown>>
@@ -19,7 +19,7 @@ function readOrNull<Value>(read: () => Value): Value | null {
 
 function pemError(pem: Row): string | null {
   const { public_key, private_key } = pem
-  if (isReference(public_key) || isReference(private_key)) return null
+  if (isVaultReference(public_key) || isVaultReference(private_key)) return null
   const publicKey = typeof public_key === 'string' ? readOrNull(() => createPublicKey(public_key)) : undefined
   if (publicKey === null || (typeof public_key === 'string' && public_key.includes('PRIVATE KEY'))) {
     return 'could not load public key'

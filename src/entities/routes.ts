@@ -1,4 +1,5 @@
 /** Routes: which requests go to which service. What a route may hold depends on its protocols and the router's flavour. */
+import { compileRustRegex } from '../base/rust-regex.ts'
 import { defineEntity, type EntityDefinition } from '../schema/entity.ts'
 import * as field from '../schema/field.ts'
 import type { Fields } from '../schema/field.ts'
@@ -96,18 +97,43 @@ const expressionCheck = {
   },
 }
 
+/** `~*` begins a regex for the value in lower case. Traditional routers compare it as text. */
+const headerRegexCheck = {
+  custom_entity_check: {
+    field_sources: ['headers'],
+    fn(row: Row): string | null {
+      const values = Object.values((row['headers'] ?? {}) as Readonly<Record<string, readonly string[]>>).flat()
+      for (const value of values) {
+        if (!value.startsWith('~*')) continue
+        const error = regexError(value.slice(2).toLowerCase())
+        if (error !== null) return `Router Expression failed validation: ${error}`
+      }
+      return null
+    },
+  },
+}
+
+function regexError(pattern: string): string | null {
+  try {
+    compileRustRegex(pattern)
+    return null
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
 /** The traditional router knows no wildcard server names; only the expression router has expressions. */
 export function routesFor(flavor: RouterFlavor): EntityDefinition {
   const definition = { ...routes, fields: fields as Fields }
   if (flavor === 'traditional') {
     const ordered = Object.entries(fields).map(([name, f]) => [name, name === 'snis' ? field.set(typedefs.sni()) : f])
-    return { ...definition, fields: Object.fromEntries(ordered) as Fields }
+    return { ...definition, fields: Object.fromEntries(ordered) as Fields, entity_checks: [snisNeedTls] }
   }
   if (flavor === 'traditional_compatible') return definition
   return {
     ...definition,
     fields: { ...fields, ...expressionFields },
-    entity_checks: [snisNeedTls, expressionCheck],
+    entity_checks: [snisNeedTls, headerRegexCheck, expressionCheck],
   }
 }
 
@@ -116,7 +142,7 @@ export const routes = defineEntity({
   endpoint_key: 'name',
   subschema_key: 'protocols',
   fields,
-  entity_checks: [snisNeedTls],
+  entity_checks: [snisNeedTls, headerRegexCheck],
 })
 
 /** Says that a field must be null for these protocols. */

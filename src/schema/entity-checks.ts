@@ -9,7 +9,7 @@ import type { EntityCheck } from './entity.ts'
 import type { Field, Fields } from './field.ts'
 import type { FieldValidator, ValidatorScope } from './field-error.ts'
 import { MESSAGES, message, quotedList } from './messages.ts'
-import { isReference } from './reference.ts'
+import { isVaultReference } from '../base/vault-reference.ts'
 
 type Row = Record<string, unknown>
 type Errors = Record<string, unknown>
@@ -46,7 +46,7 @@ export function compileEntityChecks(
 }
 
 function runCheck(check: CompiledCheck, row: Row, whole: boolean, scope: ValidatorScope, errors: Errors): void {
-  if (check.references.some(name => isReference(getPath(row, name)))) return
+  if (check.references.some(name => isVaultReference(getPath(row, name)))) return
   const absent = check.fields.filter(name => getPath(row, name) === undefined)
   if (!check.runsWithInvalid && check.fields.some(name => Object.hasOwn(errors, name))) return
   if (absent.length === check.fields.length && !(check.runsWithMissing && whole)) return

@@ -6,7 +6,7 @@ import type { Field, Fields } from './field.ts'
 import type { FieldError, FieldValidator, ValidatorScope } from './field-error.ts'
 import { compileRules } from './field-rules.ts'
 import { MESSAGES, message } from './messages.ts'
-import { isReference } from './reference.ts'
+import { isVaultReference } from '../base/vault-reference.ts'
 
 const compiled = new WeakMap<Field, FieldValidator>()
 
@@ -41,7 +41,7 @@ function compileType(field: Field): FieldValidator {
   const shape = compileShape(field)
   if (rules === null) return shape
   if (field.type === 'string' && field.referenceable === true) {
-    return (value, scope) => shape(value, scope) ?? (isReference(value) ? null : rules(value))
+    return (value, scope) => shape(value, scope) ?? (isVaultReference(value) ? null : rules(value))
   }
   return (value, scope) => shape(value, scope) ?? rules(value)
 }
@@ -56,7 +56,7 @@ function compileShape(field: Field): FieldValidator {
     case 'record':
       return compileRecord(field.fields ?? {}, field.entity_checks as readonly EntityCheck[] | undefined)
     case 'foreign':
-      return foreignError
+      return compileForeign(field.reference ?? '')
     case 'integer':
       return value => (Number.isInteger(value) ? null : MESSAGES.integer)
     case 'string':
@@ -162,11 +162,19 @@ export function compileRow(
   }
 }
 
-function foreignError(value: unknown): FieldError | null {
+function compileForeign(reference: string): FieldValidator {
+  return (value, scope) => {
+    const error = foreignIdError(value)
+    if (error === null || !isObject(value)) return error
+    return scope.foreign?.(reference, value, scope) ?? error
+  }
+}
+
+function foreignIdError(value: unknown): FieldError | null {
   const id = isObject(value) ? value['id'] : undefined
   if (id === undefined) return { id: MESSAGES.missingPrimaryKey }
   if (id === null) return { id: MESSAGES.required }
-  const error = idError(id, { updating: false, ignoresUnknownNulls: false })
+  const error = idError(id, { updating: false, ignoresUnknownNulls: false, foreign: null })
   return error === null ? null : { id: error }
 }
 const idError = fieldValidator({ type: 'string', uuid: true })

@@ -12,7 +12,7 @@ export type Expansion =
   | { readonly ok: true; readonly values: Values }
   | { readonly ok: false; readonly errors: Record<string, unknown> }
 
-const SCOPE = { updating: false, ignoresUnknownNulls: false } as const
+const SCOPE = { updating: false, ignoresUnknownNulls: false, foreign: null } as const
 
 /** Replaces the shorthands in the input by the members they stand for, at every depth. */
 export function expandShorthands(

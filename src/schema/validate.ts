@@ -4,6 +4,7 @@ import { copyValue, type FillContext, fillRecord, mergeRecords } from './default
 import type { EntityCheck, EntityDefinition, TransformInput } from './entity.ts'
 import { getPath, isNonEmpty } from './entity-checks.ts'
 import type { Fields } from './field.ts'
+import type { ValidatorScope } from './field-error.ts'
 import { compileRow } from './field-validator.ts'
 import { MESSAGES, message, quotedList } from './messages.ts'
 import { expandShorthands } from './shorthands.ts'
@@ -28,6 +29,8 @@ export interface ValidateContext {
   readonly randomBytes: (count: number) => Buffer
   /** The definition that the subschema key selects: its fields replace the entity's. Same object for the same kind. */
   readonly subschema?: (row: Readonly<Record<string, unknown>>) => Subschema | { readonly errors: FieldErrors } | null
+  /** Definitions that foreign fields refer to: for errors in what was given instead of an id. */
+  readonly definition?: (entity: string) => EntityDefinition | null
   /** False: the input is already transformed (`_transform: false`). Default true. */
   readonly transform?: boolean
 }
@@ -56,7 +59,7 @@ export function validate(definition: EntityDefinition, input: Input, context: Va
   if (context.operation !== 'update' || existing === undefined) return finish(definition, input, filled, context)
   const immutable = immutableErrors(fields, filled, existing)
   if (immutable !== null) return invalid(immutable)
-  return finish(definition, input, mergeRecords(fields, filled, existing), context, absentNulls(filled, existing))
+  return finish(definition, input, mergeRecords(fields, filled, existing), context)
 }
 
 function invalid(errors: FieldErrors): Validation {
@@ -67,24 +70,13 @@ function fillContext({ operation, nowMs, uuid, randomBytes }: ValidateContext): 
   return { operation: operation === 'upsert' ? 'insert' : operation, nowMs, uuid, randomBytes }
 }
 
-/** Members that are null in the stored row and not given now: Kong takes them for absent when it checks. */
-function absentNulls(filled: Row, existing: Input): ReadonlySet<string> {
-  return new Set(Object.keys(existing).filter(name => existing[name] === null && filled[name] === undefined))
-}
-
-function finish(
-  definition: EntityDefinition,
-  input: Input,
-  whole: Row,
-  context: ValidateContext,
-  absent: ReadonlySet<string> = new Set(),
-): Validation {
+function finish(definition: EntityDefinition, input: Input, whole: Row, context: ValidateContext): Validation {
   const subschema = findSubschema(definition, context, whole)
   if (subschema.errors !== null) return invalid(subschema.errors)
   const { fields, check } = compile(definition, subschema.found)
   const updating = context.operation === 'update'
-  const ignoresUnknownNulls = context.operation === 'stored'
-  const errors = check(absent.size === 0 ? whole : without(whole, absent), { updating, ignoresUnknownNulls }, !updating)
+  const scope = { updating, ignoresUnknownNulls: context.operation === 'stored', foreign: foreignFinder(context) }
+  const errors = check(whole, scope, !updating)
   const failed = withTransformErrors(definition, { input, row: whole, context, errors })
   if (failed !== null) return invalid(failed)
   const row = completeRow(definition, fields, whole, context)
@@ -94,10 +86,6 @@ function finish(
     return { ok: true, row }
   }
   return { ok: true, row: definition.transform(row, input) }
-}
-
-function without(row: Row, names: ReadonlySet<string>): Row {
-  return Object.fromEntries(Object.entries(row).filter(([name]) => !names.has(name)))
 }
 
 /** Every field of the definition, null where nothing was given; `ttl` where the entity has one. Nothing else. */
@@ -163,6 +151,19 @@ function immutableErrors(fields: Fields, given: Row, existing: Input): FieldErro
     if (!isDeepStrictEqual(given[name], copyValue(existing[name]))) errors[name] = MESSAGES.immutable
   }
   return Object.keys(errors).length === 0 ? null : errors
+}
+
+/** A foreign entity described by its fields instead of its id: Kong judges those fields first. */
+function foreignFinder(context: ValidateContext): ValidatorScope['foreign'] {
+  const { definition: find } = context
+  if (find === undefined) return null
+  return (entity, value, scope) => {
+    const definition = find(entity)
+    if (definition === null) return null
+    const key = definition.subschema_key
+    if (key !== undefined && (value[key] ?? null) === null) return { [key]: MESSAGES.required }
+    return compile(definition, null).check(value, scope, false)
+  }
 }
 
 interface TransformCheck {
