@@ -8,7 +8,7 @@ import type { Random } from '../base/random.ts'
 import type { ConfigDelta, ConfigHead, ConfigRefusal } from '../entities/config.ts'
 import { retryDelayMs } from './backoff.ts'
 import type { ApplyOutcome } from './link.ts'
-import type { FromControlPlane, FromDataPlane, Hello, SnapshotBegin, SnapshotEncoding } from './messages.ts'
+import type { FromControlPlane, FromDataPlane, Hello, SnapshotBegin } from './messages.ts'
 import { HEARTBEAT_INTERVAL_MS, PEER_TIMEOUT_MS } from './timing.ts'
 
 export type DataPlaneEvent =
@@ -26,7 +26,8 @@ export type DataPlaneEvent =
   | { readonly type: 'applied'; readonly result: ApplyResult; readonly head: ConfigHead }
   /** When the certificate should be renewed, or null if it is not renewed over the connection. */
   | { readonly type: 'identity'; readonly renewAt: number | null }
-  | { readonly type: 'tick' }
+  /** `isBusy`: the transport does not read now, because the sink is behind; so silence means nothing. */
+  | { readonly type: 'tick'; readonly isBusy: boolean }
 
 /** `broken-stream`: a snapshot could not be read to its end. `failed`: the sink itself is broken. */
 export type ApplyResult = ApplyOutcome | { readonly ok: false; readonly failure: string; readonly isStream: boolean }
@@ -37,7 +38,7 @@ export type DataPlaneAction =
   | { readonly type: 'retry-after'; readonly ms: number }
   | { readonly type: 'send'; readonly message: FromDataPlane }
   | { readonly type: 'apply-delta'; readonly delta: ConfigDelta }
-  | { readonly type: 'begin-snapshot'; readonly head: ConfigHead; readonly encoding: SnapshotEncoding }
+  | { readonly type: 'begin-snapshot'; readonly head: ConfigHead }
   | { readonly type: 'feed-snapshot'; readonly bytes: Uint8Array }
   | { readonly type: 'end-snapshot' }
   | { readonly type: 'abort-snapshot'; readonly reason: string }
@@ -128,7 +129,7 @@ class DataPlaneMachine implements DataPlane {
   }
 
   #stepOpen(event: Extract<DataPlaneEvent, { type: 'message' | 'delta' | 'chunk' | 'tick' }>) {
-    if (event.type === 'tick') return this.#tick()
+    if (event.type === 'tick') return this.#tick(event.isBusy)
     this.#heardAt = this.#clockNow
     if (event.type === 'message') return this.#receive(event.message)
     if (this.#connection !== 'ready') return this.#drop('configuration before welcome')
@@ -192,7 +193,8 @@ class DataPlaneMachine implements DataPlane {
     this.#out.push({ type: 'abort-snapshot', reason })
   }
 
-  #tick() {
+  #tick(isBusy: boolean) {
+    if (isBusy) this.#heardAt = this.#clockNow
     if (this.#clockNow - this.#heardAt >= PEER_TIMEOUT_MS) return this.#drop('nothing heard from control plane')
     if (this.#connection !== 'ready') return
     if (this.#clockNow >= this.#heartbeatAt) {
@@ -239,12 +241,12 @@ class DataPlaneMachine implements DataPlane {
     this.#applying = { kind, head, isReceived: kind === 'delta', isAborted: false, chunks: 0 }
   }
 
-  #beginSnapshot({ version, config_hash, encoding }: SnapshotBegin) {
+  #beginSnapshot({ version, config_hash }: SnapshotBegin) {
     this.#isSkipping = false
     if (this.#applying !== null) return this.#drop('a second update before the first was answered')
     const head = { version, config_hash }
     this.#startApplying('snapshot', head)
-    this.#out.push({ type: 'begin-snapshot', head, encoding })
+    this.#out.push({ type: 'begin-snapshot', head })
   }
 
   #receiveChunk(bytes: Uint8Array) {

@@ -70,7 +70,8 @@ export interface Goodbye {
 /** Control planes also send deltas and snapshot chunks, as binary frames (wire.ts). */
 export type FromControlPlane = Welcome | SnapshotBegin | SnapshotEnd | Heartbeat | Certificate | Goodbye
 
-export type SnapshotEncoding = 'zstd' | 'identity'
+/** The only one now; the field leaves room for a better one. */
+export type SnapshotEncoding = 'zstd'
 
 /** All that a data plane may say, with the most bytes of each. Anything else closes the connection. */
 export const DATA_PLANE_MESSAGE_BYTES_MAX = {
@@ -104,10 +105,6 @@ const text =
   (max: number, min = 0): Check =>
   value =>
     typeof value === 'string' && value.length >= min && value.length <= max
-const oneOf =
-  (...values: readonly string[]): Check =>
-  value =>
-    values.includes(value as string)
 const matches =
   (pattern: RegExp): Check =>
   value =>
@@ -157,7 +154,7 @@ const DATA_PLANE_FIELDS: Record<FromDataPlane['type'], Record<string, Check>> = 
 }
 const CONTROL_PLANE_FIELDS: Record<FromControlPlane['type'], Record<string, Check>> = {
   welcome: { node_id: matches(UUID), version: matches(VERSION) },
-  snapshot: { ...VERSION_AND_HASH, encoding: oneOf('zstd', 'identity') },
+  snapshot: { ...VERSION_AND_HASH, encoding: value => value === 'zstd' },
   snapshot_end: { chunks: count },
   heartbeat: VERSION_AND_HASH,
   certificate: { certificate: text(30 * 1024, 1) },

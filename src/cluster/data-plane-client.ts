@@ -1,0 +1,271 @@
+/** The data plane on the network: dials control planes, and carries out what its machine (data-plane.ts) decides. */
+import type { IncomingMessage } from 'node:http'
+import { WebSocket } from 'ws'
+import type { Clock, Timer } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
+import type { Random } from '../base/random.ts'
+import type { ConfigDelta, ConfigHead } from '../entities/config.ts'
+import {
+  createDataPlane,
+  type ApplyResult,
+  type DataPlane,
+  type DataPlaneAction,
+  type DataPlaneEvent,
+} from './data-plane.ts'
+import { type ClientIdentity, createClientIdentity, type DataPlaneTrust } from './data-plane-trust.ts'
+import type { Endpoint } from './enroll-client.ts'
+import type { ApplyOutcome, ConfigSink } from './link.ts'
+import {
+  CONTROL_PLANE_MESSAGE_BYTES_MAX,
+  decodeFromControlPlane,
+  encodeMessage,
+  type Hello,
+  SUBPROTOCOL,
+  SYNC_PATH,
+  WireError,
+} from './messages.ts'
+import { createSnapshotReader, type SnapshotReader } from './snapshot-stream.ts'
+import { TICK_INTERVAL_MS } from './timing.ts'
+import { decodeBinary, FRAME_BYTES_MAX } from './wire.ts'
+
+export interface DataPlaneClientOptions {
+  readonly sink: ConfigSink
+  /** Asked before the sink sees a delta: whether it fits the copy here (`SavedConfig.check`). */
+  readonly check?: (delta: ConfigDelta) => ApplyOutcome
+  /** In order of preference. */
+  readonly controlPlanes: readonly Endpoint[]
+  readonly node: Omit<Hello, 'type' | 'applied'>
+  readonly trust: DataPlaneTrust
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+}
+
+export interface DataPlaneClientStatus {
+  readonly isConnected: boolean
+  /** `host:port` of the control plane it is connected to, or tries now. */
+  readonly controlPlane: string
+  /** Milliseconds since the epoch. */
+  readonly certificateExpiresAt: number | null
+  readonly isWaitingForApproval: boolean
+  /** The last reason why it is not connected, or null. */
+  readonly lastError: string | null
+}
+
+export interface DataPlaneClient {
+  start(): void
+  stop(): Promise<void>
+  status(): DataPlaneClientStatus
+}
+
+const HANDSHAKE_TIMEOUT_MS = 10_000
+const FRAME_MAX = Math.max(FRAME_BYTES_MAX, ...Object.values(CONTROL_PLANE_MESSAGE_BYTES_MAX))
+
+export async function createDataPlaneClient(options: DataPlaneClientOptions): Promise<DataPlaneClient> {
+  return new NetworkDataPlane(options, await createClientIdentity(options))
+}
+
+class NetworkDataPlane implements DataPlaneClient {
+  readonly #options: DataPlaneClientOptions
+  readonly #identity: ClientIdentity
+  readonly #machine: DataPlane
+  #socket: WebSocket | null = null
+  #reader: SnapshotReader | null = null
+  #applying: Promise<void> = Promise.resolve()
+  #ticking: Timer | null = null
+  #retrying: Timer | null = null
+  /** Counts attempts, so that the late end of an old one is not taken for the current one's. */
+  #attempt = 0
+  #endpoint: Endpoint
+  #isWaitingForApproval = false
+  #lastError: string | null = null
+
+  constructor(options: DataPlaneClientOptions, identity: ClientIdentity) {
+    const { node, controlPlanes, random, sink } = options
+    this.#options = options
+    this.#identity = identity
+    this.#endpoint = controlPlanes[0]!
+    this.#machine = createDataPlane({ node, endpoints: controlPlanes.length, random, head: sink.head() })
+  }
+
+  start(): void {
+    this.#step({ type: 'identity', renewAt: this.#identity.renewAt() })
+    this.#ticking = this.#options.clock.every(TICK_INTERVAL_MS, () => {
+      this.#step({ type: 'tick', isBusy: this.#socket?.isPaused ?? false })
+    })
+    this.#step({ type: 'start' })
+  }
+
+  async stop(): Promise<void> {
+    this.#ticking?.cancel()
+    this.#retrying?.cancel()
+    this.#step({ type: 'stop' })
+    await this.#applying
+  }
+
+  status(): DataPlaneClientStatus {
+    return {
+      isConnected: this.#machine.isConnected(),
+      controlPlane: `${this.#endpoint.host}:${this.#endpoint.port}`,
+      certificateExpiresAt: this.#identity.expiresAt(),
+      isWaitingForApproval: this.#isWaitingForApproval,
+      lastError: this.#machine.isConnected() ? null : this.#lastError,
+    }
+  }
+
+  #step(event: DataPlaneEvent): void {
+    if (event.type === 'disconnected') this.#lastError = event.reason
+    for (const action of this.#machine.step(event, this.#options.clock.now())) this.#perform(action)
+  }
+
+  #perform(action: DataPlaneAction): void {
+    const { clock, logger, controlPlanes } = this.#options
+    if (action.type === 'send') this.#socket?.send(encodeMessage(action.message))
+    else if (action.type === 'apply-delta') this.#apply(this.#applyDelta(action.delta))
+    else if (action.type === 'begin-snapshot') this.#beginSnapshot(action.head)
+    else if (action.type === 'feed-snapshot') this.#feed(action.bytes)
+    else if (action.type === 'end-snapshot') this.#reader?.end()
+    else if (action.type === 'abort-snapshot') this.#reader?.abort(action.reason)
+    else if (action.type === 'connect') {
+      this.#endpoint = controlPlanes[action.endpoint]!
+      void this.#connect(++this.#attempt, this.#endpoint)
+    } else if (action.type === 'disconnect') this.#disconnect(action.reason)
+    else if (action.type === 'retry-after') {
+      this.#retrying = clock.after(action.ms, () => this.#step({ type: 'retry' }))
+    } else if (action.type === 'store-certificate') this.#storeCertificate(action.certificate)
+    else logger[action.level](action.message)
+  }
+
+  // ---- applying ----
+
+  #apply(work: Promise<ApplyResult>): void {
+    this.#applying = work
+      .catch((error): ApplyResult => ({ ok: false, failure: (error as Error).message, isStream: false }))
+      .then(result => {
+        this.#reader = null
+        this.#socket?.resume()
+        this.#step({ type: 'applied', result, head: this.#options.sink.head() })
+      })
+  }
+
+  async #applyDelta(delta: ConfigDelta): Promise<ApplyResult> {
+    const fits = this.#options.check?.(delta) ?? { ok: true }
+    return fits.ok ? this.#options.sink.applyDelta(delta) : fits
+  }
+
+  #beginSnapshot(head: ConfigHead): void {
+    const reader = createSnapshotReader(head.config_hash)
+    this.#reader = reader
+    this.#apply(this.#applySnapshot(head, reader))
+  }
+
+  async #applySnapshot(head: ConfigHead, reader: SnapshotReader): Promise<ApplyResult> {
+    try {
+      const outcome = await this.#options.sink.applySnapshot(head, reader.batches)
+      // A sink that refuses early leaves the rest unread.
+      reader.abort('not needed')
+      return outcome
+    } catch (error) {
+      const failure = reader.failure()
+      const hash = reader.wrongHash()
+      reader.abort('not needed')
+      if (hash !== null) {
+        const message = `is ${hash}, expected ${head.config_hash}`
+        return { ok: false, refusal: { entity: '', key: '', field: 'config_hash', message } }
+      }
+      if (failure !== null) return { ok: false, failure, isStream: true }
+      throw error
+    }
+  }
+
+  /** While the sink is behind nothing more is read from the network, so memory stays bounded. */
+  #feed(bytes: Uint8Array): void {
+    const reader = this.#reader
+    if (reader === null || reader.feed(bytes)) return
+    const socket = this.#socket
+    socket?.pause()
+    void reader.drained().then(() => socket?.resume())
+  }
+
+  // ---- connection ----
+
+  async #connect(attempt: number, endpoint: Endpoint): Promise<void> {
+    const fail = (reason: string) => {
+      if (attempt === this.#attempt) this.#step({ type: 'disconnected', reason })
+    }
+    try {
+      const credentials = await this.#identity.credentials(endpoint)
+      this.#isWaitingForApproval = !credentials.ok && credentials.isPending
+      if (!credentials.ok) return fail(credentials.reason)
+      if (attempt !== this.#attempt) return
+      this.#step({ type: 'identity', renewAt: this.#identity.renewAt() })
+      this.#dial(attempt, endpoint, credentials.tls)
+    } catch (error) {
+      fail((error as Error).message)
+    }
+  }
+
+  #dial(attempt: number, { host, port }: Endpoint, tls: object): void {
+    const authority = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+    const socket = new WebSocket(`wss://${authority}${SYNC_PATH}`, SUBPROTOCOL, {
+      ...tls,
+      perMessageDeflate: false,
+      maxPayload: FRAME_MAX,
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+      followRedirects: false,
+    })
+    this.#socket = socket
+    let reason = 'connection closed'
+    socket.on('open', () => {
+      if (attempt === this.#attempt) this.#step({ type: 'connected' })
+    })
+    socket.on('message', (data, isBinary) => {
+      if (attempt === this.#attempt) this.#receive(data as Buffer, isBinary)
+    })
+    socket.on('unexpected-response', (_request, response: IncomingMessage) => {
+      reason = `refused: ${response.headers['x-silverback-reason'] ?? response.statusCode}`
+      if (response.statusCode === 403) this.#identity.refused(reason)
+      response.destroy()
+      socket.terminate()
+    })
+    // 'close' follows.
+    socket.on('error', error => {
+      if (reason === 'connection closed') reason = error.message
+    })
+    socket.on('close', (_code, text) => {
+      if (attempt !== this.#attempt) return
+      this.#socket = null
+      this.#step({ type: 'disconnected', reason: text.length > 0 ? `closed by control plane: ${text}` : reason })
+    })
+  }
+
+  #receive(data: Buffer, isBinary: boolean): void {
+    try {
+      if (isBinary) this.#step(decodeBinary(data))
+      else this.#step({ type: 'message', message: decodeFromControlPlane(data.toString()) })
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error
+      this.#disconnect(error.message)
+      this.#step({ type: 'disconnected', reason: error.message })
+    }
+  }
+
+  #disconnect(reason: string): void {
+    // Whatever this connection still says is no longer listened to.
+    this.#attempt++
+    const socket = this.#socket
+    this.#socket = null
+    if (socket === null) return
+    socket.close(1000, reason.slice(0, 100))
+    this.#options.clock.after(1_000, () => socket.terminate())
+  }
+
+  #storeCertificate(certificate: string): void {
+    try {
+      this.#identity.storeCertificate(certificate)
+      this.#step({ type: 'identity', renewAt: this.#identity.renewAt() })
+    } catch (error) {
+      this.#options.logger.error(`cannot store the renewed certificate: ${(error as Error).message}`)
+    }
+  }
+}
