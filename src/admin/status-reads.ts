@@ -16,7 +16,7 @@ import { healthReply } from './routes/target-health.ts'
 import { newestFirst, sliceOfTargets } from './routes/targets.ts'
 import { errorReply } from './error-reply.ts'
 import type { Logger } from '../base/logger.ts'
-import { isUuid } from './uuid.ts'
+import { isUuid } from '../store/row-key.ts'
 
 export interface StatusReadOptions extends StatusSources {
   readonly nodeId: string

@@ -9,7 +9,7 @@ import type { EntityCatalog } from '../entities/catalog.ts'
 import type { Row } from '../entities/config.ts'
 import { normalizeTarget } from '../entities/targets.ts'
 import { encodeOffset, parseOffset, parseSize, parseTags } from './page-arguments.ts'
-import { parseRowKey, primaryKeyOf, type RowKey } from './row-key.ts'
+import { isUuid, parseRowKey, primaryKeyOf, type RowKey } from './row-key.ts'
 import { RowWriter, type WriteOptions } from './row-writer.ts'
 import { rulesOf } from './rules/rules-of.ts'
 import type { EntityStore, StoreReads, StoreTransaction, TagPosition } from './store.ts'
@@ -192,7 +192,7 @@ async function findRow(catalog: EntityCatalog, entity: string, name: string, rea
 
 /** Some entities have a way of their own to be named: certificates by an SNI, targets by any form of their address. */
 async function locate(catalog: EntityCatalog, entity: string, name: string, reads: StoreReads): Promise<RowKey> {
-  const text = entity === 'targets' ? normalizeTarget(name) : name
+  const text = entity === 'targets' && !isUuid(name) ? normalizeTarget(name) : name
   const located = await rulesOf(entity).locate?.(text, reads)
   if (located) return { field: 'id', value: located, isPrimary: true }
   return parseRowKey(catalog.get(entity), text)

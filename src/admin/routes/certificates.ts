@@ -3,7 +3,7 @@ import type { AdminOptions } from '../admin-options.ts'
 import type { AdminRequest, Endpoint, Handler, Method } from '../endpoint.ts'
 import { entityInput } from '../entity-input.ts'
 import { json, message } from '../reply.ts'
-import { isUuid } from '../uuid.ts'
+import { isUuid } from '../../store/row-key.ts'
 
 const paths = [
   '/certificates/{certificates}',

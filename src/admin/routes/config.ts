@@ -1,12 +1,10 @@
 /** `/config`: the whole configuration of a node without a database, read and replaced as one declarative file. */
-import { createHash } from 'node:crypto'
-import { canonicalJson } from '../../entities/config-digest.ts'
-import { exportDeclarative } from '../../declarative/export.ts'
+import { exportYaml } from '../../declarative/export.ts'
 import { flattenErrors } from '../../declarative/flatten.ts'
-import { parseDeclarative, parseText } from '../../declarative/parse.ts'
-import { luaNotation } from '../../schema/messages.ts'
-import type { FieldErrors } from '../../schema/validate.ts'
-import { errorBody, StoreError } from '../../store/errors.ts'
+import { loadedEntities, parseDocument } from '../../declarative/parse.ts'
+import { declarativeErrorBody } from '../../declarative/pretty-errors.ts'
+import { readText } from '../../declarative/read-text.ts'
+import type { Row } from '../../entities/config.ts'
 import type { AdminOptions, DatabaseLess } from '../admin-options.ts'
 import type { AdminRequest, Endpoint, Handler } from '../endpoint.ts'
 import { json, message, type Reply } from '../reply.ts'
@@ -36,32 +34,38 @@ export function configEndpoints(options: AdminOptions): Endpoint[] {
   return [{ path: '/config', yaml: true, methods: { GET: only(() => show(options)), POST: only(replace) } }]
 }
 
-async function show({ store }: AdminOptions): Promise<Reply> {
+async function show({ store, catalog }: AdminOptions): Promise<Reply> {
   const { batches } = await store.export()
-  const rows: { entity: string; row: Readonly<Record<string, unknown>> }[] = []
-  for await (const batch of batches) rows.push(...batch)
-  return json(200, { config: exportDeclarative(rows) })
+  const byEntity = new Map<string, Row[]>()
+  for await (const batch of batches) {
+    for (const { entity, row } of batch) {
+      const rows = byEntity.get(entity)
+      if (rows === undefined) byEntity.set(entity, [row])
+      else rows.push(row)
+    }
+  }
+  return json(200, { config: exportYaml({ catalog, rows: entity => byEntity.get(entity) ?? [] }) })
 }
 
 async function load(options: AdminOptions, target: DatabaseLess, request: AdminRequest): Promise<Reply> {
   const { catalog, clock, random } = options
   const source = sourceOf(request)
   if (source === null) return message(400, 'expected a declarative configuration')
-  const read = typeof source === 'string' ? parseText(source) : { ok: true as const, document: source, hash: null }
-  if (!read.ok) return invalid(read.errors)
-  const checksHash = parameter(request, 'check_hash') === '1'
-  if (checksHash && read.hash !== null && read.hash === target.currentHash()) return { status: 304 }
-  const { uuid, bytes: randomBytes } = random
-  const parsed = parseDeclarative(read.document, { catalog, nowMs: clock.now(), uuid, randomBytes })
+  const read = typeof source === 'string' ? readText(source) : { ok: true as const, document: source, hash: undefined }
+  if (!read.ok) return json(400, declarativeErrorBody({ error: read.error }))
+  const { document, hash } = read
+  // Only a text has a hash before it is read as a configuration.
+  const isKnown = hash !== undefined && hash === target.currentHash()
+  if (isKnown && parameter(request, 'check_hash') === '1') return { status: 304 }
+  const context = { catalog, nowMs: clock.now(), uuid: random.uuid, randomBytes: random.bytes }
+  const parsed = parseDocument(document, context, hash)
   if (!parsed.ok) {
-    if (!isTruthy(parameter(request, 'flatten_errors'))) return invalid(parsed.errors)
-    const { fields, flattened_errors } = flattenErrors(parsed.errors, read.document, catalog)
-    const { body } = invalid(parsed.errors) as { body: object }
-    return json(400, { ...body, fields, flattened_errors })
+    if (!isTruthy(parameter(request, 'flatten_errors'))) return json(400, declarativeErrorBody(parsed.errors))
+    const { flattened, rest } = flattenErrors(document, parsed.errors, catalog)
+    return json(400, { ...declarativeErrorBody(parsed.errors, flattened), fields: rest })
   }
-  const hash = read.hash ?? createHash('md5').update(canonicalJson(read.document)).digest('hex')
-  await target.replace({ rows: parsed.rows, hash })
-  return json(201, byEntityAndId(parsed.rows))
+  await target.replace({ rows: parsed.rows, hash: parsed.hash })
+  return json(201, loadedEntities(parsed.rows))
 }
 
 /** The document itself, its text, or null when there is none. */
@@ -82,19 +86,3 @@ function parameter({ query, body }: AdminRequest, name: string): string | undefi
 
 const isTruthy = (value: string | undefined) =>
   value !== undefined && ['true', '1', 'on', 'yes'].includes(value.toLowerCase())
-
-function invalid(errors: FieldErrors): Reply {
-  const text = `declarative config is invalid: ${luaNotation(errors)}`
-  return json(400, errorBody(new StoreError('declarative_config', text, errors)))
-}
-
-/** `{ services: { <id>: row } }`; unset members are left out, as in the file. */
-function byEntityAndId(rows: readonly { readonly entity: string; readonly row: Readonly<Record<string, unknown>> }[]) {
-  const out: Record<string, Record<string, unknown>> = {}
-  for (const { entity, row } of rows) {
-    if (entity === 'workspaces') continue
-    const members = Object.entries(row).filter(([name, value]) => value !== null && name !== 'ws_id')
-    ;(out[entity] ??= {})[String(row['id'])] = Object.fromEntries(members)
-  }
-  return out
-}

@@ -1,5 +1,6 @@
 /** `/upstreams/{upstream}/targets...`: targets are reached through their upstream only, by id or by `host:port`. */
 import type { Row } from '../../entities/config.ts'
+import { normalizeTarget } from '../../entities/targets.ts'
 import { parseSize } from '../../store/page-arguments.ts'
 import { invalidOffset } from '../../store/violations.ts'
 import type { AdminOptions } from '../admin-options.ts'
@@ -8,7 +9,7 @@ import type { RequestArguments } from '../arguments.ts'
 import type { AdminRequest, Endpoint } from '../endpoint.ts'
 import { entityInput } from '../entity-input.ts'
 import { json, noContent, notFound, type Reply } from '../reply.ts'
-import { isUuid } from '../uuid.ts'
+import { isUuid } from '../../store/row-key.ts'
 
 const collection = '/upstreams/{upstreams}/targets'
 
@@ -60,7 +61,9 @@ export async function findTarget(
   if (upstream === null) return null
   const key = request.params['targets']!
   const upstreamId = upstream['id'] as string
-  const id = isUuid(key) ? key : (await store.findBy('targets', { upstream: upstreamId, target: key }))?.['id']
+  const id = isUuid(key)
+    ? key
+    : (await store.findBy('targets', { upstream: upstreamId, target: normalizeTarget(key) }))?.['id']
   const target = id === undefined ? null : await repository.find('targets', id as string)
   return target !== null && (target['upstream'] as { id: string }).id === upstreamId ? { upstream, target } : null
 }

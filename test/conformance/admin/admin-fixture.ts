@@ -56,7 +56,7 @@ export interface Case {
 export async function openAdmin(part: Partial<AdminOptions> = {}, withoutDatabase = false): Promise<Admin> {
   const folder = mkdtempSync(join(tmpdir(), 'admin-'))
   const catalog = createCatalog({
-    plugins: pluginSchemas(),
+    plugins: pluginSchemas({ clusterPolicy: true }),
     vaults: new Map(),
     extraEntities: bundledPlugins.flatMap(plugin => plugin.entities ?? []),
   })
