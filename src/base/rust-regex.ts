@@ -2,7 +2,8 @@
  * Regular expressions in the syntax of Rust's `regex` crate, which Kong's router uses, compiled to JavaScript ones.
  *
  * What Rust does not have (look-around, back references) is refused here as there: so control plane and data plane
- * agree on what a valid route is, and nearly every pattern stays one that V8's linear engine can take over.
+ * agree on what a valid route is, and nearly every pattern stays one that V8's linear engine can take over. One
+ * difference remains: to a pattern of ASCII alone a character beyond the basic plane (an emoji) is two characters.
  */
 import { setFlagsFromString } from 'node:v8'
 
@@ -188,7 +189,6 @@ class Translation {
   }
 
   #open(): void {
-    this.#prefixOpen = false
     this.#lastWasLiteral = false
     if (this.#frames.length > GROUP_DEPTH_MAX) throw new RegexSyntaxError(`more than ${GROUP_DEPTH_MAX} nested groups`)
     const frame = { ...this.#frame, start: this.out.length }
@@ -214,6 +214,7 @@ class Translation {
   }
 
   #begin(text: string, frame: Frame): void {
+    this.#prefixOpen = false
     this.#frames.push(frame)
     this.out.push(text)
     this.#atom = -1

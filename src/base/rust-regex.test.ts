@@ -1,0 +1,121 @@
+/** What of Rust's regex syntax means what in JavaScript, what is refused, and that no pattern takes for ever. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { compileAnchoredRegex, compileRustRegex } from './rust-regex.ts'
+
+/** Pattern, text, and what it matches in it (null: nothing). */
+const MATCHES: readonly (readonly [pattern: string, text: string, match: string | null])[] = [
+  ['/a\\d+', '/a12', '/a12'],
+  ['/(?P<name>\\w+)', '/abc', '/abc'],
+  ['/(?<name>\\w+)', '/abc', '/abc'],
+  ['/a.b', '/a\nb', null],
+  ['/a.b', '/a\rb', '/a\rb'],
+  ['(?s)/a.b', '/a\nb', '/a\nb'],
+  ['(?i)/AbC', '/aBc', '/aBc'],
+  ['/a(?i)b|c', 'C', 'C'],
+  ['/a(?i:b)c', '/aBc', '/aBc'],
+  ['/a(?i:b)c', '/aBC', null],
+  ['(?i)[a-f]+x', 'CAFEX', 'CAFEX'],
+  ['(?i)(?-i:a)b', 'aB', 'aB'],
+  ['/[[:alpha:]]+', '/ab1', '/ab'],
+  ['/[^[:digit:]]', '/1', null],
+  ['[]a]+', ']a', ']a'],
+  ['[^]a]+', 'b]', 'b'],
+  ['[a\\-z]+', 'a-z', 'a-z'],
+  ['[a-]+', '-a', '-a'],
+  ['\\Aa\\z', 'a', 'a'],
+  ['\\Aa\\z', 'a\n', null],
+  ['/a/*', '/a///', '/a///'],
+  ['/\\-\\_\\@\\~\\:\\!', '/-_@~:!', '/-_@~:!'],
+  ['a]b}', 'a]b}', 'a]b}'],
+  ['a{2,3}?', 'aaa', 'aa'],
+  ['(a+)*', 'aaa', 'aaa'],
+  ['a+*', 'aaa', 'aaa'],
+  ['a{2}{2}', 'aaaaa', 'aaaa'],
+  ['\\x41\\x{42}\\u0043', 'ABC', 'ABC'],
+  ['/é', '/é', '/é'],
+  ['^/.$', '/é', '/é'],
+  ['^[é😀]$', '😀', '😀'],
+  ['^..$', '😀', '😀'],
+  ['\\pL+', 'añb1', 'añb'],
+  ['\\p{Greek}+', 'λx', 'λ'],
+  ['\\P{Lu}', 'A', null],
+  ['a|b||c', 'c', ''],
+  ['\\.well-known', '.well-known', '.well-known'],
+  ['(?m)^b$', 'a\nb', 'b'],
+  ['\\bfoo\\b', 'a foo b', 'foo'],
+]
+
+for (const [pattern, text, match] of MATCHES)
+  test(`compileRustRegex() lets ${JSON.stringify(pattern)} match ${JSON.stringify(match)} in ${JSON.stringify(text)}`, () => {
+    assert.equal(compileRustRegex(pattern).regex.exec(text)?.[0] ?? null, match)
+  })
+
+const REFUSED: readonly (readonly [pattern: string, message: RegExp])[] = [
+  ['(?=a)', /look-around/],
+  ['(?!a)', /look-around/],
+  ['(?<=a)b', /look-around/],
+  ['(a)\\1', /back references/],
+  ['(a', /unclosed group/],
+  ['a)', /unopened group/],
+  ['[a', /unexpected end/],
+  ['a\\', /unexpected end/],
+  ['*a', /nothing to repeat/],
+  ['(|*)', /nothing to repeat/],
+  ['a{,3}', /'\{' must begin/],
+  ['a{', /'\{' must begin/],
+  ['a{2000}', /above 1000/],
+  ['[z-a]', /out of order/],
+  ['[a-z&&[^b]]', /not supported/],
+  ['[a[bc]]', /not supported/],
+  ['(?x)a b', /flag 'x'/],
+  ['\\q', /unknown escape/],
+  ['\\p{Nonsense}', /property/i],
+  ['(?P<1a>x)', /not supported/],
+  ['(?<a>x)(?<a>y)', /duplicate/i],
+  [`${'('.repeat(200)}${')'.repeat(200)}`, /nested groups/],
+  ['a'.repeat(10_000), /longer than/],
+]
+
+for (const [pattern, message] of REFUSED)
+  test(`compileRustRegex() refuses ${JSON.stringify(pattern.slice(0, 30))}`, () => {
+    assert.throws(() => compileRustRegex(pattern), message)
+  })
+
+const PREFIXES: readonly (readonly [pattern: string, prefix: string])[] = [
+  ['/users/(\\d+)', '/users/'],
+  ['/users', '/users'],
+  ['/a|/b', ''],
+  ['/ab?c', '/a'],
+  ['/ab*', '/a'],
+  ['/ab{0,2}', '/a'],
+  ['/ab+c', '/ab'],
+  ['/a\\.b/[x]', '/a.b/'],
+  ['/a$', '/a'],
+  ['(?i)/a', '/'],
+  ['/(a)b', '/'],
+  ['.*', ''],
+  ['/a\\b', '/a'],
+  ['/a(b|c)', '/a'],
+  ['/😀?', '/'],
+]
+
+for (const [pattern, prefix] of PREFIXES)
+  test(`literalPrefix of ${JSON.stringify(pattern)} is ${JSON.stringify(prefix)}`, () => {
+    assert.equal(compileAnchoredRegex(pattern).literalPrefix, prefix)
+  })
+
+test('compileAnchoredRegex() anchors the first alternative only, as Kong does by writing ^ before the pattern', () => {
+  const { regex } = compileAnchoredRegex('/a|/b')
+  assert.equal(regex.exec('/x/b')?.[0], '/b')
+  assert.equal(regex.exec('/x/a'), null)
+})
+
+for (const pattern of ['^(a+)+$', '^(?i)(a+)+$', '^([a-z]+\\w*)*$', '^(a|a)*$', '^(?:(?<n>a*)*)*$', '^/(.*)*x$'])
+  test(`compileRustRegex() keeps ${pattern} from backtracking for ever`, () => {
+    const { regex } = compileRustRegex(pattern)
+    const started = process.hrtime.bigint()
+    assert.equal(regex.exec(`${'a'.repeat(60)}!`), null)
+    // Without V8's linear engine this takes years; a second leaves room for a slow machine.
+    assert.ok(process.hrtime.bigint() - started < 1_000_000_000n)
+  })
