@@ -15,6 +15,8 @@ export interface Column {
   readonly unique: boolean
   /** Entity whose primary key this column holds. */
   readonly references: string | null
+  /** What becomes of this row when the one it refers to is deleted. */
+  readonly onDelete: 'cascade' | 'restrict' | 'null'
 }
 
 export interface Table {
@@ -33,10 +35,21 @@ export const CACHE_KEY_COLUMN = 'cache_key'
 /** Member of a row and column of the table: when it expires, seconds since the epoch, or null. */
 export const TTL_FIELD = 'ttl'
 
+const ttlColumn: Column = {
+  name: TTL_FIELD,
+  field: TTL_FIELD,
+  kind: 'double',
+  primary: false,
+  unique: false,
+  references: null,
+  onDelete: 'restrict',
+}
+
 interface FieldAttributes {
   readonly type: string
   readonly unique?: boolean
   readonly reference?: string
+  readonly on_delete?: Column['onDelete']
   readonly transient?: boolean
 }
 
@@ -54,11 +67,11 @@ export function tableOf(definition: EntityDefinition): Table {
       primary: field === primaryField,
       unique: attributes.unique === true,
       references,
+      onDelete: attributes.on_delete ?? 'restrict',
     })
   }
   const ttl = definition.ttl === true
-  if (ttl)
-    columns.push({ name: TTL_FIELD, field: TTL_FIELD, kind: 'double', primary: false, unique: false, references: null })
+  if (ttl) columns.push(ttlColumn)
   const primary = columns.find(column => column.primary)
   if (primary === undefined)
     throw new Error(`invariant broken: entity ${definition.name} has its primary key as a field`)

@@ -22,7 +22,8 @@ export async function resolveForeignNames(
       if (unique.unique !== true && by !== references.endpoint_key) continue
       const value = (given as Input)[by]
       if (value === undefined || value === null) continue
-      if (fieldValidator(unique)(value, { updating: false, ignoresUnknownNulls: false }) !== null) continue
+      if (fieldValidator(unique)(value, { updating: false, ignoresUnknownNulls: false, foreign: null }) !== null)
+        continue
       const parent = await reads.findBy(references.name, { [by]: String(value) })
       if (parent !== null) {
         resolved[field] = { id: parent['id'] }

@@ -28,7 +28,11 @@ export function parseRowKey(definition: EntityDefinition, text: string): RowKey 
   if (isUuid(text)) return { field: primary, value: text.toLowerCase(), isPrimary: true }
   const field = definition.endpoint_key
   if (field === undefined) throw invalidPrimaryKey({ [primary]: MESSAGES.uuid })
-  const error = fieldValidator(definition.fields[field]!)(text, { updating: false, ignoresUnknownNulls: false })
+  const error = fieldValidator(definition.fields[field]!)(text, {
+    updating: false,
+    ignoresUnknownNulls: false,
+    foreign: null,
+  })
   if (error !== null) throw invalidUnique(field, String(error))
   return { field, value: text, isPrimary: false }
 }

@@ -1,13 +1,15 @@
 /** The embedded store keeps the store contract, and what is particular to a file. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, describe, test } from 'node:test'
 import { systemClock } from '../../src/base/clock.ts'
+import { EMPTY_CONFIG_HASH } from '../../src/entities/config.ts'
 import { openEmbeddedStore } from '../../src/store/embedded/open-embedded-store.ts'
 import { MIGRATIONS } from '../../src/store/migrations/all.ts'
 import { contractCatalog } from './store.catalog.ts'
@@ -118,6 +120,36 @@ describe('openEmbeddedStore()', () => {
     assert.deepEqual(await second.head(), { ...before, version: before.version + 1 })
     assert.equal(await second.changesSince(before.version), null)
     await second.close()
+  })
+
+  test('openEmbeddedStore() names the file that it cannot open', async () => {
+    const path = join(folder, 'no-database')
+    writeFileSync(path, 'something else entirely, and long enough to be looked at'.repeat(20))
+    await assert.rejects(openEmbeddedStore({ path, ...options }), /no-database': file is not a database/)
+  })
+
+  test('delete() takes along rows of entities that this process does not know', async () => {
+    const path = nextPath()
+    const whole = await openEmbeddedStore({ path, ...options })
+    const [house, pass] = [randomUUID(), randomUUID()]
+    await whole.transaction(async tx => {
+      await tx.insert('houses', { id: house, name: 'shared', open: true })
+      await tx.insert('passes', { id: pass, code: 'x', house: { id: house }, ttl: null })
+    })
+    await whole.close()
+    const { definitions, references } = contractCatalog
+    const lesser = {
+      ...contractCatalog,
+      definitions: definitions.filter(({ name }) => name !== 'passes'),
+      references: (name: string) => references(name).filter(({ entity }) => entity.name !== 'passes'),
+    }
+    const store = await openEmbeddedStore({ path, ...options, catalog: lesser })
+    await store.transaction(tx => tx.delete('houses', house))
+    await store.close()
+    const again = await openEmbeddedStore({ path, ...options })
+    assert.equal(await again.find('passes', pass), null)
+    assert.equal((await again.head()).config_hash, EMPTY_CONFIG_HASH)
+    await again.close()
   })
 
   test('close() refuses later writes', async () => {

@@ -32,10 +32,11 @@ function shapeOf(database: DatabaseSync, table: string): object {
   const byName = (a: Record<string, unknown>, b: Record<string, unknown>) =>
     String(a['name'] ?? a['from']) < String(b['name'] ?? b['from']) ? -1 : 1
   const columns = pragma(`table_info("${table}")`).map(({ name, type, notnull, pk }) => ({ name, type, notnull, pk }))
-  const references = pragma(`foreign_key_list("${table}")`).map(({ from, table: to, to: column }) => ({
+  const references = pragma(`foreign_key_list("${table}")`).map(({ from, table: to, to: column, on_delete }) => ({
     from,
     to,
     column,
+    on_delete,
   }))
   const indexes = pragma(`index_list("${table}")`).map(({ name, unique, origin }) => ({
     name: origin === 'c' ? name : origin,

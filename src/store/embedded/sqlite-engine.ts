@@ -1,5 +1,5 @@
 /** SQLite behind the generic SQL store: one writing and one reading connection of a file that several processes may share. */
-import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs'
+import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { scheduler } from 'node:timers/promises'
@@ -33,9 +33,7 @@ interface SqliteError {
 }
 
 export function openSqliteEngine({ path, clock, pollMs = 20 }: SqliteEngineOptions): SqlEngine {
-  createPrivateFile(path)
-  const writer = openConnection(path, false)
-  const reader = openConnection(path, true)
+  const { writer, reader } = openFile(path)
   const queue = new WriteQueue({
     db: kysely(writer),
     begin: () => beginImmediate(writer, clock),
@@ -94,11 +92,36 @@ function kysely(connection: DatabaseSync): Sql {
   return new Kysely({ dialect: sqliteDialect(connection) })
 }
 
+function openFile(path: string): { readonly writer: DatabaseSync; readonly reader: DatabaseSync } {
+  let writer: DatabaseSync | null = null
+  try {
+    createPrivateFile(path)
+    writer = openConnection(path, false)
+    return { writer, reader: openConnection(path, true) }
+  } catch (error) {
+    writer?.close()
+    throw new StoreError(
+      'database_error',
+      `cannot open the embedded store '${path}': ${(error as Error).message}`,
+      undefined,
+      error,
+    )
+  }
+}
+
 /** Credentials are inside: the file (and, after it, its -wal and -shm, which copy its mode) belongs to the owner alone. */
 function createPrivateFile(path: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  const folder = dirname(path)
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
   closeSync(openSync(path, 'a', 0o600))
   chmodSync(path, 0o600)
+  // The name of a new file must survive a power cut as its contents do.
+  const directory = openSync(folder, 'r')
+  try {
+    fsyncSync(directory)
+  } finally {
+    closeSync(directory)
+  }
 }
 
 function openConnection(path: string, readOnly: boolean): DatabaseSync {

@@ -29,7 +29,11 @@ function columnDefinition(column: Column, primaryOf: (entity: string) => string)
   let text = `"${column.name}" ${SQL_TYPES[column.kind]}`
   if (column.primary) text += ' not null primary key'
   else if (column.unique) text += ' unique'
-  // Cascades are carried out row by row, since each deletion belongs in the change log; the database only checks.
-  if (column.references !== null) text += ` references "${column.references}" ("${primaryOf(column.references)}")`
+  if (column.references !== null) {
+    text += ` references "${column.references}" ("${primaryOf(column.references)}")`
+    // Cascades are carried out row by row, since each deletion belongs in the change log. The database's own are for
+    // rows of plugins that are not enabled: nobody else knows of them, and they must not hold their consumer back.
+    if (column.onDelete !== 'restrict') text += ` on delete ${column.onDelete === 'null' ? 'set null' : 'cascade'}`
+  }
   return text
 }

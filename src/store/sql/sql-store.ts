@@ -26,6 +26,8 @@ const exportBatchRows = 500
 // An export that is not read on holds back the database's housekeeping; past this it is given up.
 const exportMsMax = 10 * 60_000
 const sweepBatchRows = 500
+// An import of 100,000 rows takes a tenth of it.
+const transactionMsMax = 3 * 60_000
 
 /** The tables must exist already (migrate.ts). */
 export function createSqlStore(options: SqlStoreOptions): EntityStore {
@@ -45,7 +47,7 @@ export function createSqlStore(options: SqlStoreOptions): EntityStore {
     const { value, head } = await engine.write(async db => {
       const current = new SqlTransaction(db, context)
       try {
-        const value = await work(current)
+        const value = await within(transactionMsMax, clock, work(current))
         const head = current.pending.isEmpty ? null : await current.pending.write(db, changesKept)
         return { value, head }
       } catch (error) {
@@ -157,6 +159,19 @@ async function exportRows({ engine, tables, clock }: TransactionContext): Return
   } catch (error) {
     finish()
     throw error
+  }
+}
+
+/** Work that never ends would hold up every other write for ever. */
+async function within<T>(ms: number, clock: Clock, work: Promise<T>): Promise<T> {
+  const limit = Promise.withResolvers<never>()
+  const timer = clock.after(ms, () => {
+    limit.reject(new StoreError('database_error', `a transaction took more than ${ms / 1000} seconds`))
+  })
+  try {
+    return await Promise.race([work, limit.promise])
+  } finally {
+    timer.cancel()
   }
 }
 
