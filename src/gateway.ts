@@ -41,7 +41,6 @@ export async function startNode(options: StartOptions): Promise<NodeHandle> {
   })
   const finished = Promise.withResolvers<{ reason: string }>()
   const describe = () => [`${titleOf(settings)} ${nodeId}`, ...node.describe()]
-  for (const line of describe()) log.notice(line)
   return {
     role: settings.role,
     nodeId,

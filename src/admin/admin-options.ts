@@ -35,8 +35,9 @@ export interface MemoryStats {
 }
 
 export interface NodeStats {
-  connections(): ConnectionStats
-  memory(): MemoryStats
+  /** Asked of the workers, so it takes a moment. */
+  connections(): ConnectionStats | Promise<ConnectionStats>
+  memory(): MemoryStats | Promise<MemoryStats>
   pids(): { readonly master: number; readonly workers: readonly number[] }
   timers(): { readonly running: number; readonly pending: number }
 }

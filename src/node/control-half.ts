@@ -1,5 +1,5 @@
 /** The half of a node that owns configuration: its store, the repository over it, and the source it is for the cluster. */
-import { join } from 'node:path'
+import { resolve } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
@@ -60,7 +60,7 @@ function openStore(settings: Settings, catalog: EntityCatalog, clock: Clock, log
   if (settings.storage !== 'embedded') {
     throw new Error(`storage "${settings.storage}" is not there yet; use "embedded"`)
   }
-  return openEmbeddedStore({ path: join(settings.prefix, settings.embedded_path), catalog, clock, logger })
+  return openEmbeddedStore({ path: resolve(settings.prefix, settings.embedded_path), catalog, clock, logger })
 }
 
 /** What synchronisation sees of a store. */

@@ -12,7 +12,7 @@ export async function startControlPlaneNode(context: NodeContext, endings: Endin
   const { settings, log, clock, random, nodeId } = context
   const control = await openControlHalf(context)
   endings.add(() => control.close())
-  const cluster = createControlPlaneServer({
+  const cluster = await createControlPlaneServer({
     source: control.source,
     records: control.store.records,
     nodeId,
@@ -22,6 +22,7 @@ export async function startControlPlaneNode(context: NodeContext, endings: Endin
     clock,
     random,
     logger: log,
+    spoolFolder: settings.prefix,
   })
   endings.add(() => cluster.close())
   const clusterAddresses: ListenAddress[] = []

@@ -1,5 +1,5 @@
 /** A data plane: workers, the saved configuration they start from, and the connection to a control plane. */
-import { isAbsolute, join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { KONG_VERSION, SILVERBACK_VERSION } from '../base/version.ts'
 import { createDataPlaneClient } from '../cluster/data-plane-client.ts'
 import { openSavedConfig } from '../cluster/saved-config.ts'
@@ -15,7 +15,7 @@ const RELOAD_DRAIN_MS = 60_000
 export async function startDataPlaneNode(context: NodeContext, endings: Endings): Promise<RunningNode> {
   const { settings, catalog, log, clock, random, nodeId, hostname } = context
   const saved = openSavedConfig({
-    path: inPrefix(settings, settings.saved_config_path),
+    path: resolve(settings.prefix, settings.saved_config_path),
     encryptionKey: settings.saved_config_encryption_key,
     clock,
     random,
@@ -27,8 +27,9 @@ export async function startDataPlaneNode(context: NodeContext, endings: Endings)
   endings.add(() => proxy.supervisor.stop())
   await proxy.start()
 
-  const client = createDataPlaneClient({
+  const client = await createDataPlaneClient({
     sink: proxy.supervisor,
+    check: delta => saved.check(delta),
     controlPlanes: settings.cluster_control_plane,
     node: {
       node_id: nodeId,
@@ -50,7 +51,7 @@ export async function startDataPlaneNode(context: NodeContext, endings: Endings)
     control: null,
     cluster: null,
     configurationHash: () => saved.head().config_hash,
-    controlPlaneConnected: () => client.status().connected,
+    controlPlaneConnected: () => client.status().isConnected,
     certificateExpiry: () => {
       const expiresAt = client.status().certificateExpiresAt
       return expiresAt === null ? null : Math.floor(expiresAt / 1000)
@@ -84,13 +85,8 @@ export async function startDataPlaneNode(context: NodeContext, endings: Endings)
   }
 }
 
-function inPrefix(settings: Settings, path: string): string {
-  return isAbsolute(path) ? path : join(settings.prefix, path)
-}
-
 /** `key:value`, split at the first colon; checked when settings are loaded. */
-function labelsOf(labels: readonly string[]): Record<string, string> | null {
-  if (labels.length === 0) return null
+function labelsOf(labels: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     labels.map(label => [label.slice(0, label.indexOf(':')), label.slice(label.indexOf(':') + 1)]),
   )

@@ -1,8 +1,7 @@
 /** The configuration of a node without a database: from the file or text in its settings, or from `POST /config`. */
-import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { DatabaseLess, DeclarativeRows } from '../admin/admin-options.ts'
-import { parseDeclarative, parseText } from '../declarative/parse.ts'
+import { parseText } from '../declarative/parse.ts'
 import type { ApplyOutcome } from '../cluster/link.ts'
 import { EMPTY_CONFIG_HASH, type ConfigHead } from '../entities/config.ts'
 import { StoreError } from '../store/errors.ts'
@@ -12,6 +11,8 @@ import type { NodeContext } from './node-context.ts'
 export class DeclarativeSource implements DatabaseLess {
   readonly #memory: MemoryStore
   #current: DeclarativeRows = { rows: [], hash: EMPTY_CONFIG_HASH }
+  /** Of the file or text in the settings, as read last. */
+  #loadedHash: string | null = null
   readonly #waiting = new Map<number, (outcome: ApplyOutcome) => void>()
 
   constructor(memory: MemoryStore) {
@@ -30,10 +31,15 @@ export class DeclarativeSource implements DatabaseLess {
     this.#current = config
   }
 
-  /** The same for a node that runs: the new configuration counts once the workers have it. */
+  /**
+   * The same for a node that runs: the new configuration counts once the workers have it. A file that has not changed
+   * since it was read last is left alone, so that a reload does not undo a `POST /config`.
+   */
   async reload(context: NodeContext): Promise<void> {
     const config = readConfiguration(context)
-    if (config !== null) await this.replace(config)
+    if (config === null || config.hash === this.#loadedHash) return
+    await this.replace(config)
+    this.#loadedHash = config.hash
   }
 
   async replace(config: DeclarativeRows): Promise<void> {
@@ -65,19 +71,16 @@ export class DeclarativeSource implements DatabaseLess {
 function readConfiguration({ settings, catalog, clock, random }: NodeContext): DeclarativeRows | null {
   const { declarative_config, declarative_config_string } = settings
   if (declarative_config === null && declarative_config_string === null) return null
-  const name = declarative_config ?? 'declarative_config_string'
   const text = declarative_config_string ?? readFile(declarative_config!)
-  const failed = (errors: string) => new Error(`error parsing declarative config file ${name}:\n${errors}`)
-  const document = parseText(text)
-  if (!document.ok) throw failed(String(document.errors))
-  const parsed = parseDeclarative(document.document, {
+  const parsed = parseText(text, declarative_config_string === null ? declarative_config! : undefined, {
     catalog,
     nowMs: clock.now(),
     uuid: () => random.uuid(),
     randomBytes: count => random.bytes(count),
   })
-  if (!parsed.ok) throw failed(JSON.stringify(parsed.errors))
-  return { rows: parsed.rows, hash: createHash('md5').update(text).digest('hex') }
+  if (parsed.ok) return parsed
+  const name = declarative_config_string === null ? `file ${declarative_config}` : 'string'
+  throw new Error(`error parsing declarative config ${name}:\n${parsed.message}`)
 }
 
 function readFile(path: string): string {

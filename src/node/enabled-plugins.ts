@@ -1,8 +1,9 @@
 /** Which plugins a node has, and the entity catalog that follows from them. */
 import type { CatalogOptions } from '../entities/catalog.ts'
-import { bundledPlugins, pluginSchemas } from '../plugins/bundled.ts'
+import { bundledPlugins, pluginEntities, pluginSchemas } from '../plugins/bundled.ts'
 import type { PluginDefinition } from '../sdk/sdk.ts'
 import type { Settings } from '../settings/definition.ts'
+import envVault from '../vaults/env.ts'
 
 /** From the setting `plugins`: `bundled`, names, or `off`. */
 export function enabledPlugins(names: readonly string[]): readonly PluginDefinition[] {
@@ -11,11 +12,15 @@ export function enabledPlugins(names: readonly string[]): readonly PluginDefinit
   return bundledPlugins.filter(plugin => names.includes(plugin.name))
 }
 
-export function pluginCatalogOptions(plugins: readonly PluginDefinition[], _settings: Settings): CatalogOptions {
+export function pluginCatalogOptions(plugins: readonly PluginDefinition[], settings: Settings): CatalogOptions {
+  const names = new Set(plugins.map(plugin => plugin.name))
+  // Kong's rule: counters in the database need a database on the node that proxies.
+  const clusterPolicy = settings.role === 'traditional' && settings.storage !== 'memory'
   return {
-    plugins: pluginSchemas(plugins),
-    vaults: new Map(),
+    plugins: pluginSchemas({ clusterPolicy }).filter(schema => names.has(schema.name)),
+    vaults: new Map([['env', envVault.config]]),
     // Credentials exist whether or not their plugin is enabled here: a control plane may serve others that have it.
-    extraEntities: bundledPlugins.flatMap(plugin => plugin.entities ?? []),
+    extraEntities: pluginEntities,
+    router_flavor: settings.router_flavor,
   }
 }

@@ -77,7 +77,7 @@ export function createMetrics(context: NodeContext, view: NodeView): (() => Prom
       certificateExpiry: view.certificateExpiry?.() ?? null,
       dataPlanes,
     })
-    return renderMetrics([own, ...(proxy?.metrics() ?? [])])
+    return renderMetrics(proxy?.metrics() ?? [], own)
   }
 }
 

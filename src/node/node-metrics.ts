@@ -41,34 +41,29 @@ export function nodeMetrics(input: NodeMetricsInput): MetricDump[] {
   }
   const metrics: MetricDump[] = [
     gauge(
-      'kong_nginx_connections_total',
+      'nginx_connections_total',
       'Client connections of the node by state.',
       ['node_id', 'subsystem', 'state'],
       Object.entries(states).map(([state, value]) => [[nodeId, 'http', state], value]),
     ),
     gauge(
-      'kong_nginx_requests_total',
+      'nginx_requests_total',
       'Requests that the node has received.',
       ['node_id', 'subsystem'],
       [[[nodeId, 'http'], counts.requests]],
     ),
+    gauge('node_info', 'Always 1; the version is in the label.', ['node_id', 'version'], [[[nodeId, KONG_VERSION], 1]]),
     gauge(
-      'kong_node_info',
-      'Always 1; the version is in the label.',
-      ['node_id', 'version'],
-      [[[nodeId, KONG_VERSION], 1]],
-    ),
-    gauge(
-      'kong_memory_workers_lua_vms_bytes',
+      'memory_workers_lua_vms_bytes',
       'Heap in use per worker.',
-      ['node_id', 'pid', 'kong_subsystem'],
+      ['node_id', 'pid', 'subsystem'],
       reports.map(report => [[nodeId, String(report.pid), 'http'], report.memory.heapUsed]),
     ),
   ]
   if (input.databaseReachable !== null) {
     metrics.push(
       gauge(
-        'kong_datastore_reachable',
+        'datastore_reachable',
         '1 while the database answers, else 0.',
         [],
         [[[], Number(input.databaseReachable)]],
@@ -83,7 +78,7 @@ function clusterMetrics({ controlPlaneConnected, certificateExpiry, dataPlanes }
   if (controlPlaneConnected !== null) {
     metrics.push(
       gauge(
-        'kong_control_plane_connected',
+        'control_plane_connected',
         '1 while a control plane is connected, else 0.',
         [],
         [[[], Number(controlPlaneConnected)]],
@@ -93,7 +88,7 @@ function clusterMetrics({ controlPlaneConnected, certificateExpiry, dataPlanes }
   if (certificateExpiry !== null) {
     metrics.push(
       gauge(
-        'kong_data_plane_cluster_cert_expiry_timestamp',
+        'data_plane_cluster_cert_expiry_timestamp',
         'When the certificate of this data plane ends, in epoch seconds.',
         [],
         [[[], certificateExpiry]],
@@ -105,21 +100,21 @@ function clusterMetrics({ controlPlaneConnected, certificateExpiry, dataPlanes }
   const of = ({ id, hostname, ip }: DataPlaneMetrics) => [id, hostname, ip]
   metrics.push(
     gauge(
-      'kong_data_plane_last_seen',
+      'data_plane_last_seen',
       'When the data plane was last heard of, in epoch seconds.',
       labels,
       dataPlanes.map(dp => [of(dp), dp.last_seen]),
     ),
     gauge(
-      'kong_data_plane_config_hash',
+      'data_plane_config_hash',
       'Hash of the configuration that the data plane serves, as a number.',
       labels,
       dataPlanes.map(dp => [of(dp), Number(`0x${dp.config_hash}`)]),
     ),
     gauge(
-      'kong_data_plane_version_compatible',
+      'data_plane_version_compatible',
       '1 when the data plane can be served by this control plane, else 0.',
-      [...labels, 'kong_version'],
+      [...labels, 'version'],
       dataPlanes.map(dp => [[...of(dp), dp.version], Number(dp.sync_status === 'normal')]),
     ),
   )

@@ -35,7 +35,8 @@ export async function statusReply(sources: StatusSources, query: RequestArgument
   const { stats, configurationHash, databaseReachable } = sources
   const format = sizeFormat(query.first('unit') ?? 'm', query.first('scale'))
   if (typeof format === 'string') return message(400, format)
-  const common = { memory: memoryBody(stats.memory(), format), server: stats.connections() }
+  const [memory, server] = await Promise.all([stats.memory(), stats.connections()])
+  const common = { memory: memoryBody(memory, format), server }
   if (configurationHash !== null) return json(200, { ...common, configuration_hash: configurationHash() })
   return json(200, { ...common, database: { reachable: await databaseReachable() } })
 }
