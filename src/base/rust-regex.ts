@@ -23,6 +23,8 @@ export class RegexSyntaxError extends Error {}
 // Rust bounds the compiled size at 10 MB; these bounds keep far below it and are more than any route needs.
 const PATTERN_LENGTH_MAX = 8192
 const REPEAT_MAX = 1000
+// How often nested repetitions may repeat their innermost part: `(a{100}){100}`.
+const REPEAT_PRODUCT_MAX = 10_000
 const GROUP_DEPTH_MAX = 100
 
 const POSIX_CLASSES: Readonly<Record<string, string>> = {
@@ -63,6 +65,8 @@ export function compileRustRegex(pattern: string): RustRegex {
 interface Frame {
   /** Where the group's text begins in `out`, so that a repetition of a repetition can be wrapped. */
   readonly start: number
+  /** Largest product of counted repetitions inside. */
+  repeats: number
   ignoreCase: boolean
   dotAll: boolean
 }
@@ -72,10 +76,12 @@ class Translation {
   needsUnicode = false
   multiline = false
   #at = 0
-  #frames: Frame[] = [{ start: 0, ignoreCase: false, dotAll: false }]
+  #frames: Frame[] = [{ start: 0, repeats: 1, ignoreCase: false, dotAll: false }]
   /** Index in `out` of the last whole atom, or -1 when a quantifier would have nothing to repeat. */
   #atom = -1
   #repeated = false
+  /** What the last atom is repeated already, inside of it. */
+  #atomRepeats = 1
   #prefix = ''
   #prefixOpen = true
   #lastWasLiteral = false
@@ -161,6 +167,7 @@ class Translation {
 
   #push(text: string): void {
     this.#atom = this.out.push(text) - 1
+    this.#atomRepeats = 1
     this.#repeated = false
   }
 
@@ -191,7 +198,7 @@ class Translation {
   #open(): void {
     this.#lastWasLiteral = false
     if (this.#frames.length > GROUP_DEPTH_MAX) throw new RegexSyntaxError(`more than ${GROUP_DEPTH_MAX} nested groups`)
-    const frame = { ...this.#frame, start: this.out.length }
+    const frame = { ...this.#frame, start: this.out.length, repeats: 1 }
     if (this.#peek() !== '?') {
       this.#begin('(', frame)
       return
@@ -234,6 +241,8 @@ class Translation {
     if (this.#frames.length === 0) throw new RegexSyntaxError('unopened group')
     this.out.push(')')
     this.#atom = frame.start
+    this.#atomRepeats = frame.repeats
+    this.#frame.repeats = Math.max(this.#frame.repeats, frame.repeats)
     this.#repeated = false
     this.#lastWasLiteral = false
   }
@@ -258,8 +267,12 @@ class Translation {
     const count = /^(\d+)(,(\d*))?\}/.exec(this.#pattern.slice(this.#at))
     if (count === null) throw new RegexSyntaxError("'{' must begin a repetition such as {2,5}, or be escaped")
     this.#at += count[0].length
-    if (Number(count[1]) > REPEAT_MAX || Number(count[3] || 0) > REPEAT_MAX)
-      throw new RegexSyntaxError(`repetition above ${REPEAT_MAX}`)
+    const times = Math.max(1, Number(count[1]), Number(count[3] || 0))
+    if (times > REPEAT_MAX) throw new RegexSyntaxError(`repetition above ${REPEAT_MAX}`)
+    this.#atomRepeats *= times
+    this.#frame.repeats = Math.max(this.#frame.repeats, this.#atomRepeats)
+    if (this.#atomRepeats > REPEAT_PRODUCT_MAX)
+      throw new RegexSyntaxError(`nested repetitions of more than ${REPEAT_PRODUCT_MAX}`)
     return `{${count[0]}`
   }
 

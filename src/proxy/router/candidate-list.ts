@@ -19,8 +19,8 @@ export interface Candidate {
 /** State of one search; reused for every request. */
 export class Search {
   input!: RouterInput
-  /** The path as text, for regexes: they see characters, not bytes. */
-  subject = ''
+  /** The path as regexes see it, in characters and not in bytes; null until the first of them asks. */
+  text: string | null = null
   best: Candidate | null = null
   captures: RegExpExecArray | null = null
 }
@@ -181,10 +181,26 @@ function holds({ entry, port, path }: Candidate, search: Search): boolean {
     search.captures = null
     return true
   }
-  const captures = regex.exec(search.subject)
+  const captures = execute(regex, (search.text ??= asText(input.path)))
   if (captures === null) return false
   search.captures = captures
   return true
+}
+
+/** Bytes as UTF-8 where they are that, so that one `.` of a regex is one character. */
+function asText(path: string): string {
+  if (/^[\x00-\x7f]*$/.test(path)) return path
+  const text = Buffer.from(path, 'latin1').toString('utf8')
+  return text.includes('\ufffd') ? path : text
+}
+
+/** V8 throws when a pattern and a text together exhaust its stack; such a route cannot be tried and does not match. */
+function execute(regex: RegExp, subject: string): RegExpExecArray | null {
+  try {
+    return regex.exec(subject)
+  } catch {
+    return null
+  }
 }
 
 function sniHolds({ kind, text }: SniCondition, sni: string): boolean {
@@ -197,7 +213,7 @@ function headerHolds({ name, values, regexes }: HeaderCondition, input: RouterIn
   for (const sent of input.headerValues(name)) {
     const value = lower(sent)
     if (values.includes(value)) return true
-    for (const regex of regexes) if (regex.test(value)) return true
+    for (const regex of regexes) if (execute(regex, value) !== null) return true
   }
   return false
 }

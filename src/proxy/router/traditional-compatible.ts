@@ -45,7 +45,7 @@ export class TraditionalCompatibleRouter implements Router {
   match(input: RouterInput): RouteMatch | null {
     const search = this.#search
     search.input = input
-    search.subject = asText(input.path)
+    search.text = null
     search.best = null
     search.captures = null
     this.#index.search(search)
@@ -58,7 +58,7 @@ function matchOf({ entry, path }: Candidate, search: Search): RouteMatch {
   if (entry.paths![path]!.regex === null) return entry.matches[path]!
   const captures = search.captures!
   const inBytes = (text: string) =>
-    search.subject === search.input.path ? text : Buffer.from(text, 'utf8').toString('latin1')
+    search.text === search.input.path ? text : Buffer.from(text, 'utf8').toString('latin1')
   const found: [string, string][] = []
   for (let i = 0; i < captures.length; i++) {
     const text: string | undefined = captures[i]
@@ -72,16 +72,4 @@ function matchOf({ entry, path }: Candidate, search: Search): RouteMatch {
     // As in Kong, the whole match alone is no capture.
     uriCaptures: found.length > 1 ? Object.fromEntries(found) : null,
   }
-}
-
-/** Bytes as UTF-8 where they are that, so that one `.` of a regex is one character. */
-function asText(path: string): string {
-  if (!hasHighBytes(path)) return path
-  const text = Buffer.from(path, 'latin1').toString('utf8')
-  return text.includes('\ufffd') ? path : text
-}
-
-function hasHighBytes(path: string): boolean {
-  for (let i = 0; i < path.length; i++) if (path.charCodeAt(i) > 0x7f) return true
-  return false
 }
