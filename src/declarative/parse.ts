@@ -157,13 +157,13 @@ function inOrder(catalog: EntityCatalog, rows: readonly DeclarativeRow[]): Decla
   return declarableEntities(catalog).flatMap(({ name }) => byEntity.get(name) ?? [])
 }
 
-/** As `POST /config` answers: entities by id, without workspaces and without members that are null. */
+/** As `POST /config` answers: entities by id, in its order, without workspaces and without members that are null. */
 export function loadedEntities(rows: readonly DeclarativeRow[]): Record<string, Record<string, unknown>> {
   const entities: Record<string, Record<string, unknown>> = {}
-  for (const { entity, key, row } of rows) {
+  for (const [entity, own] of Map.groupBy(rows, row => row.entity)) {
     if (entity === 'workspaces') continue
-    entities[entity] ??= {}
-    entities[entity][key] = withoutNulls(row)
+    const ordered = own.toSorted((a, b) => (a.key < b.key ? -1 : 1))
+    entities[entity] = Object.fromEntries(ordered.map(({ key, row }) => [key, withoutNulls(row)]))
   }
   return entities
 }
