@@ -47,25 +47,34 @@ export class SqlReads implements StoreReads {
     const table = this.tables.get(entity)
     const primary = `${table.name}.${table.primary.name}`
     let query = this.#live(table)
-    if (after !== null) query = query.where(primary, '>', after)
+    // The column that both orders and bounds the page; the database walks its index.
+    let position = primary
+    if (tags !== undefined && 'any' in tags) {
+      const tagged = this.db
+        .selectFrom('entity_tags')
+        .select('entity_id')
+        .where('entity_name', '=', entity)
+        .where('tag', 'in', tags.any)
+      query = query.where(primary, 'in', tagged)
+    } else {
+      for (const [at, tag] of (tags?.all ?? []).entries()) {
+        query = query.innerJoin(`entity_tags as tag${at}`, join =>
+          join
+            .onRef(`tag${at}.entity_id`, '=', primary)
+            .on(`tag${at}.entity_name`, '=', entity)
+            .on(`tag${at}.tag`, '=', tag),
+        )
+        position = 'tag0.entity_id'
+      }
+    }
+    if (after !== null) query = query.where(position, '>', after)
     for (const [field, value] of Object.entries(where ?? {})) {
       const column = this.tables.column(table, field)
       query = query.where(`${table.name}.${column.name}`, '=', encodeValue(column, value))
     }
-    const tagged = (names: readonly string[]) =>
-      this.db
-        .selectFrom('entity_tags')
-        .select('entity_id')
-        .whereRef('entity_id', '=', primary)
-        .where('entity_name', '=', entity)
-        .where('tag', 'in', names)
-    if (tags !== undefined && 'any' in tags) query = query.where(eb => eb.exists(tagged(tags.any)))
-    if (tags !== undefined && 'all' in tags) {
-      for (const tag of tags.all) query = query.where(eb => eb.exists(tagged([tag])))
-    }
     // One more than asked for, to know whether a further page exists.
     const stored = await query
-      .orderBy(primary)
+      .orderBy(position)
       .limit(size + 1)
       .execute()
     const rows = stored.slice(0, size).map(columns => decodeRow(table, columns))
