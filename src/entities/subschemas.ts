@@ -5,7 +5,8 @@ import type { EntityDefinition } from '../schema/entity.ts'
 import * as typedefs from '../schema/typedefs.ts'
 import type { FieldErrors, Subschema } from '../schema/validate.ts'
 import type { PluginSchema } from './plugin-schema.ts'
-import { type RouterFlavor, routeSubschemas } from './routes.ts'
+import { routeSubschemas } from './route-subschemas.ts'
+import type { RouterFlavor } from './routes.ts'
 
 type Row = Readonly<Record<string, unknown>>
 export type SubschemaFinder = (row: Row) => Subschema | { readonly errors: FieldErrors } | null
