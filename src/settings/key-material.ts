@@ -8,7 +8,8 @@ export type KeyMaterial = { readonly ok: true; readonly pem: string } | { readon
 /** `shown` may stand in an error text: the path if it is one, never the material itself. */
 export function readKeyMaterial(text: string, kind: 'certificate' | 'key', files: SettingsFiles): KeyMaterial {
   const pem = toPem(text, files)
-  if (pem !== null && (kind === 'certificate' ? isCertificate(pem) : isPrivateKey(pem))) return { ok: true, pem }
+  if (pem !== null && (kind === 'certificate' ? isCertificate(pem) : isPrivateKey(pem)))
+    return { ok: true, pem: `${pem.trim()}\n` }
   return { ok: false, shown: looksLikePath(text) ? text : 'the given text' }
 }
 

@@ -1,0 +1,28 @@
+/** Writes the files that follow from the definitions: `node scripts/generate-docs.ts`. A test fails when they drift. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { defaultConf, settingsReference } from '../src/settings/settings-reference.ts'
+
+/** Path from the root of the repository, and what belongs there. */
+export const generated: Readonly<Record<string, () => string>> = {
+  'kong.conf.default': defaultConf,
+  'docs/configuration.md': settingsReference,
+}
+
+export const generatedPath = (name: string): string => fileURLToPath(new URL(`../${name}`, import.meta.url))
+
+if (import.meta.main) {
+  for (const [name, make] of Object.entries(generated)) {
+    const path = generatedPath(name)
+    const text = make()
+    let before = ''
+    try {
+      before = readFileSync(path, 'utf8')
+    } catch {
+      // Not there yet.
+    }
+    if (before === text) continue
+    writeFileSync(path, text)
+    console.log(`wrote ${name}`)
+  }
+}
