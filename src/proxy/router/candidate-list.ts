@@ -213,7 +213,7 @@ function headerHolds({ name, values, regexes }: HeaderCondition, input: RouterIn
   for (const sent of input.headerValues(name)) {
     const value = lower(sent)
     if (values.includes(value)) return true
-    for (const regex of regexes) if (execute(regex, value) !== null) return true
+    for (const regex of regexes) if (execute(regex, asText(value)) !== null) return true
   }
   return false
 }
