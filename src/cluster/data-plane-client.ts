@@ -183,8 +183,10 @@ class NetworkDataPlane implements DataPlaneClient {
     const reader = this.#reader
     if (reader === null || reader.feed(bytes)) return
     const socket = this.#socket
-    socket?.pause()
-    void reader.drained().then(() => socket?.resume())
+    // Frames that were already read still come while it is paused; one waiter is enough.
+    if (socket === null || socket.isPaused) return
+    socket.pause()
+    void reader.drained().then(() => socket.resume())
   }
 
   // ---- connection ----
