@@ -4,12 +4,15 @@ import { flattenErrors } from '../../declarative/flatten.ts'
 import { loadedEntities, parseDocument } from '../../declarative/parse.ts'
 import { declarativeErrorBody } from '../../declarative/pretty-errors.ts'
 import { readText } from '../../declarative/read-text.ts'
+import type { Clock } from '../../base/clock.ts'
 import type { Row } from '../../entities/config.ts'
 import type { AdminOptions, DatabaseLess } from '../admin-options.ts'
 import type { AdminRequest, Endpoint, Handler } from '../endpoint.ts'
 import { json, message, type Reply } from '../reply.ts'
 
 const withDatabase = message(400, 'this endpoint is only available when Kong is configured to not use a database')
+/** Kong's own limit for its workers to take a configuration. */
+const loadTimeoutMs = 60_000
 /** Seconds. A configuration loads in less. */
 const retryAfter = '1'
 
@@ -24,14 +27,21 @@ export function configEndpoints(options: AdminOptions): Endpoint[] {
       return json(429, { message: 'Currently loading previous configuration' }, { 'Retry-After': retryAfter })
     }
     busy.loading = true
-    try {
-      return await load(options, target, request)
-    } finally {
+    const loading = load(options, target, request).finally(() => {
       busy.loading = false
-    }
+    })
+    return inTime(options.clock, loading)
   }
 
   return [{ path: '/config', yaml: true, methods: { GET: only(() => show(options)), POST: only(replace) } }]
+}
+
+/** The load goes on, and until it ends further ones are turned away; only the answer does not wait for it. */
+function inTime(clock: Clock, loading: Promise<Reply>): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.after(loadTimeoutMs, () => resolve(message(504, 'Timed out while loading configuration')))
+    loading.then(resolve, reject).finally(() => timer.cancel())
+  })
 }
 
 async function show({ store, catalog }: AdminOptions): Promise<Reply> {
