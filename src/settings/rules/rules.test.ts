@@ -167,9 +167,9 @@ test('checkLabels() follows the rules of Kong', () => {
     [`${'a'.repeat(64)}:b`],
     ['a:b c'],
   ]
-  for (const labels of wrong) assert.notEqual(checkLabels(labels), null, labels[0])
+  for (const labels of wrong) assert.notEqual(checkLabels(labels), null, String(labels[0]))
   const right: readonly (readonly string[])[] = [[], ['a:b'], ['A1:b.c:d-e_f'], [`${'a'.repeat(63)}:${'b'.repeat(63)}`]]
-  for (const labels of right) assert.equal(checkLabels(labels), null, labels[0])
+  for (const labels of right) assert.equal(checkLabels(labels), null, String(labels[0]))
 })
 
 test('isIpOrCidr() knows addresses and blocks of both families', () => {
