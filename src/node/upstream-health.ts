@@ -25,7 +25,7 @@ function addressData(target: Row): Record<string, unknown> {
   return {
     host,
     port: Number(port),
-    dns: isIP(host) === 0 ? 'A' : 'ttl=0, virtual SRV',
+    dns: isIP(host) === 6 ? 'AAAA' : 'A',
     nodeWeight: weight,
     weight: { total: weight, available: weight, unavailable: 0 },
     addresses: isIP(host) === 0 ? [] : [address],
