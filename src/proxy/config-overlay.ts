@@ -20,6 +20,11 @@ export class ConfigOverlay {
     return this.#changed.get(entity) ?? NO_CHANGES
   }
 
+  /** Puts another form of a changed row in its place. */
+  complete(entity: string, key: string, row: Row): void {
+    this.#changed.get(entity)?.set(key, row)
+  }
+
   *entries(): Iterable<readonly [entity: string, changed: ReadonlyMap<string, Row | null>]> {
     yield* this.#changed
   }

@@ -1,14 +1,15 @@
 /** Whether a set of changes may become the running configuration, as far as rows alone can tell. */
 import type { EntityCatalog } from '../entities/catalog.ts'
 import type { ConfigRefusal, Row } from '../entities/config.ts'
-import type { FieldErrors } from '../schema/validate.ts'
+import type { FieldErrors, Validation } from '../schema/validate.ts'
 import type { EntityDefinition } from '../schema/entity.ts'
 import type { ConfigOverlay } from './config-overlay.ts'
 import { type EntityTables, foreignKey } from './entity-index.ts'
 
-/** Errors of a stored row against its definition and subschema, or null; the schema layer's business, handed in. */
-export type ValidateRow = (definition: EntityDefinition, row: Row) => FieldErrors | null
+/** A stored row against its definition and subschema; the schema layer's business, handed in. */
+export type ValidateRow = (definition: EntityDefinition, row: Row) => Validation
 
+/** Puts each row's whole form in its place: rows of an older control plane lack fields that have a default here. */
 export function checkRows(
   overlay: ConfigOverlay,
   { catalog, validateRow }: { readonly catalog: EntityCatalog; readonly validateRow: ValidateRow },
@@ -20,8 +21,10 @@ export function checkRows(
       return { entity, key: key ?? '', field: null, message: `unknown entity '${entity}'` }
     }
     for (const [key, row] of changed) {
-      const errors = row === null ? null : validateRow(definition, row)
-      if (errors !== null) return { entity, key, ...firstError(errors) }
+      if (row === null) continue
+      const validation = validateRow(definition, row)
+      if (!validation.ok) return { entity, key, ...firstError(validation.errors) }
+      overlay.complete(entity, key, validation.row)
     }
   }
   return null

@@ -62,7 +62,7 @@ test('prepareDelta() changes nothing until commit(), then everything at once', (
   assert.deepEqual(config.head, headAt(1))
   const match = config.router.match(routerInput({ path: '/a' }))!
   assert.equal(match.route.id, route['id'])
-  assert.equal(match.route.service!.row, service)
+  assert.deepEqual(match.route.service!.row, service)
   assert.equal(picked(pickFor(match.route.service!)), '127.0.0.1:80')
 })
 
@@ -233,6 +233,16 @@ test('instances live from commit to replacement, and over a snapshot when their 
   assert.equal(config.globalPlan().instances.length, 2)
 })
 
+test('rows that lack fields with a default get it, as those of an older control plane do', () => {
+  const { config, row, routeAt } = fixture()
+  const { strip_path: _strip, preserve_host: _preserve, tags: _tags, ...older } = row('routes', { paths: ['/a'] })
+  const plugin = { ...row('plugins', { name: 'alpha' }), config: {} }
+  change(config, put('routes', older), put('plugins', plugin))
+  assert.equal(routeAt('/a')!.stripPath, true)
+  assert.equal(routeAt('/a')!.row['tags'], null)
+  assert.deepEqual(config.globalPlan().instances[0]!.row['config'], { refuse: false, text: null })
+})
+
 test('prepareSnapshot() refuses a configuration with a loose end, and keeps the running one', () => {
   const { config, row } = fixture()
   const route = row('routes', { paths: ['/a'], service: { id: '00000000-0000-4000-8000-000000000000' } })
@@ -261,8 +271,8 @@ test('the reader finds rows by key, unique field and foreign key, and none whose
   change(config, put('consumers', consumer), put('test_keys', lasting), put('test_keys', passing))
   const { reader } = config
   const ofBob = () => reader.findByForeign('test_keys', 'consumer', String(consumer['id'])).length
-  assert.equal(reader.findBy('consumers', 'username', 'bob'), consumer)
-  assert.equal(reader.findBy('test_keys', 'key', 'k2'), passing)
+  assert.deepEqual(reader.findBy('consumers', 'username', 'bob'), consumer)
+  assert.deepEqual(reader.findBy('test_keys', 'key', 'k2'), passing)
   assert.equal(ofBob(), 2)
   clock.advance(60_000)
   assert.equal(reader.findBy('test_keys', 'key', 'k2'), null)

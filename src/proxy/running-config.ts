@@ -68,7 +68,7 @@ export interface RunningConfigOptions {
   readonly settings: Pick<ProxySettings, 'dns' | 'tls'>
   /** Default: name servers and hosts file of the settings. */
   readonly resolver?: Resolver
-  /** Errors of a stored row against its definition and subschema, or null. Default: the catalog's validation. */
+  /** A stored row against its definition and subschema. Default: the catalog's validation. */
   readonly validateRow?: ValidateRow
   /** What health checks say of a peer. Default: every peer is available. */
   readonly isAvailable?: (peer: Peer) => boolean
@@ -232,15 +232,13 @@ function validateStored(
   catalog: EntityCatalog,
   { clock, random }: { readonly clock: Clock; readonly random: Random },
 ): ValidateRow {
-  return (definition, row) => {
-    const validation = catalog.validateRow(definition.name, row, {
+  return (definition, row) =>
+    catalog.validateRow(definition.name, row, {
       operation: 'stored',
       nowMs: clock.now(),
       uuid: () => random.uuid(),
       randomBytes: count => random.bytes(count),
     })
-    return validation.ok ? null : validation.errors
-  }
 }
 
 function contextOptions(tls: ProxySettings['tls']): SecureContextOptions {
