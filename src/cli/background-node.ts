@@ -78,6 +78,8 @@ export async function runBackgroundNode(prefix: string, env: CommandContext['env
   } catch (error) {
     const { message, stack } = error as Error
     await send({ kind: 'failed', message, stack: stack ?? null })
+    // Nobody else would ever see it.
+    if (!process.connected) process.stderr.write(`${stack}\n`)
     return 1
   }
 }

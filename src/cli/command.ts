@@ -42,8 +42,8 @@ export interface Command {
 export class CliError extends Error {
   override readonly name = 'CliError'
   readonly exitCode: number
-  constructor(message: string, exitCode = 1) {
-    super(message)
+  constructor(message: string, exitCode = 1, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
     this.exitCode = exitCode
   }
 }

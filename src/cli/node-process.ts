@@ -10,6 +10,7 @@ import type { ReloadReport } from './node-messages.ts'
 import { loadRunning } from './node-settings.ts'
 import { type PrefixPaths, prefixPaths } from './prefix-folder.ts'
 import { claimPrefix, releasePrefix } from './process-record.ts'
+import { explainStartFailure } from './start-failure.ts'
 
 export interface NodeProcessOptions {
   readonly loaded: LoadedSettings
@@ -88,7 +89,11 @@ async function live(options: NodeProcessOptions, paths: PrefixPaths, files: LogF
 async function startOrExplain(options: Parameters<StartNode>[0]): Promise<NodeHandle> {
   // Only the node itself loads the gateway: other commands stay quick.
   const { startNode } = (await import('../gateway.ts')) as { startNode: StartNode }
-  return startNode(options)
+  try {
+    return await startNode(options)
+  } catch (error) {
+    throw new CliError(explainStartFailure(error, options.settings), 1, error)
+  }
 }
 
 interface SignalActions {

@@ -63,6 +63,11 @@ function report(error: unknown, terminal: Terminal, { err }: RunOptions): number
   const message = error instanceof Error ? error.message : String(error)
   if (terminal.verbosity === 'normal') {
     err(`Error: ${message}\n\n  Run with --v (verbose) or --vv (debug) for more details\n`)
-  } else err(`Error: \n${error instanceof Error ? error.stack : message}\n`)
+  } else err(`Error: \n${error instanceof Error ? traces(error) : message}\n`)
   return known ? error.exitCode : 1
+}
+
+function traces(error: Error): string {
+  const { cause, stack = error.message } = error
+  return cause instanceof Error ? `${stack}\ncaused by: ${traces(cause)}` : stack
 }
