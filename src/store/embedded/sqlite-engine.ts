@@ -21,8 +21,9 @@ export interface SqliteEngineOptions {
 // How long a statement may hold up this process's event loop for another process's lock. Only checkpoints and
 // recovery make it wait: writers take their turn without blocking, in `beginImmediate`.
 const busyTimeoutMs = 50
-// A writer of another process that takes longer than this is taken for hung, and the write is refused.
-const lockWaitMsMax = 10_000
+// A writer of another process that takes longer than this is taken for hung, and the write is refused. An import of
+// 100,000 rows takes a quarter of it.
+const lockWaitMsMax = 60_000
 const lockRetryMs = 3
 const errorBusy = 5
 

@@ -14,6 +14,9 @@ import type { Sql } from './engine.ts'
  */
 export const CHANGES_KEPT = 20_000
 
+// Far below the number of parameters that a statement may have.
+const rowsPerStatement = 250
+
 /** What one transaction changed, collected until it ends. */
 export class PendingChanges {
   readonly #changed = new Map<string, { readonly entity: string; readonly key: string }>()
@@ -46,9 +49,15 @@ export class PendingChanges {
       .select(eb => eb.fn.max('sequence').as('sequence'))
       .executeTakeFirst()
     let sequence = Number(last?.['sequence'] ?? 0)
-    for (const { entity, key } of this.#changed.values()) {
+    const rows = [...this.#changed.values()].map(({ entity, key }) => {
       sequence += 1
-      await db.insertInto('config_changes').values({ sequence, version: head.version, entity, key }).execute()
+      return { sequence, version: head.version, entity, key }
+    })
+    for (let start = 0; start < rows.length; start += rowsPerStatement) {
+      await db
+        .insertInto('config_changes')
+        .values(rows.slice(start, start + rowsPerStatement))
+        .execute()
     }
     if (sequence > changesKept) await prune(db, sequence - changesKept)
     return head
