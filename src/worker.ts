@@ -1,6 +1,6 @@
-/** Entry of a worker process: the module cache first, so that its own modules come out of it. */
-import { enableCompileCache } from 'node:module'
+/** Entry of a worker process. */
+import { flushCompileCache } from 'node:module'
 
-const [cacheFolder] = process.argv.slice(2)
-if (cacheFolder !== undefined && cacheFolder !== '') enableCompileCache(cacheFolder)
 await import('./node/worker.ts')
+// The cache is written when a process ends, which a worker may do by a signal: write it while there is time.
+flushCompileCache()

@@ -72,7 +72,8 @@ export function createMetrics(context: NodeContext, view: NodeView): (() => Prom
       nodeId: context.nodeId,
       counts: proxy?.counts() ?? NO_COUNTS,
       reports: proxy?.reports ?? [],
-      databaseReachable: control === null || control.memory !== null ? null : await control.store.ping(),
+      // Where there is no database, Kong's stand-in for one always answers.
+      databaseReachable: control === null || (await control.store.ping()),
       controlPlaneConnected: view.controlPlaneConnected?.() ?? null,
       certificateExpiry: view.certificateExpiry?.() ?? null,
       dataPlanes,
@@ -104,7 +105,7 @@ export function createAdmin(
     random,
     logger: log,
     logLevel: createLogLevelControl(context, view.proxy),
-    corsOrigins: settings.admin_gui_url,
+    managerUrls: settings.admin_gui_url,
     sendServerHeader: headers.server,
     sendLatencyHeader: headers.adminLatency,
     databaseLess,

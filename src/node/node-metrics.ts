@@ -7,8 +7,7 @@ export interface NodeMetricsInput {
   readonly nodeId: string
   readonly counts: ConnectionCounts
   readonly reports: readonly WorkerReport[]
-  /** Null where there is no database. */
-  readonly databaseReachable: boolean | null
+  readonly databaseReachable: boolean
   /** Null on a node that is no data plane. */
   readonly controlPlaneConnected: boolean | null
   /** Seconds since the epoch, of the data plane's certificate. */
@@ -60,16 +59,9 @@ export function nodeMetrics(input: NodeMetricsInput): MetricDump[] {
       reports.map(report => [[nodeId, String(report.pid), 'http'], report.memory.heapUsed]),
     ),
   ]
-  if (input.databaseReachable !== null) {
-    metrics.push(
-      gauge(
-        'datastore_reachable',
-        '1 while the database answers, else 0.',
-        [],
-        [[[], Number(input.databaseReachable)]],
-      ),
-    )
-  }
+  metrics.push(
+    gauge('datastore_reachable', '1 while the database answers, else 0.', [], [[[], Number(input.databaseReachable)]]),
+  )
   return [...metrics, ...clusterMetrics(input)]
 }
 

@@ -1,8 +1,5 @@
 /** The half of a node that proxies: its workers, and what they share. */
-import { fork } from 'node:child_process'
-import { getCompileCacheDir } from 'node:module'
 import { availableParallelism } from 'node:os'
-import { extname, join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import { formatAddress } from '../base/listen-address.ts'
 import type { Logger } from '../base/logger.ts'
@@ -10,6 +7,7 @@ import type { MetricDump } from '../sdk/metrics.ts'
 import { createCounterAuthority, type LeaseAsk } from '../sdk/counter-authority.ts'
 import type { Settings } from '../settings/definition.ts'
 import type { ConfigCopy } from './config-copy.ts'
+import { forkWorker } from './fork-worker.ts'
 import { Supervisor, type WorkerPlan } from './supervisor.ts'
 import type { ConnectionCounts, WorkerReport } from './worker-messages.ts'
 
@@ -21,8 +19,6 @@ export interface ProxyHalfOptions {
   readonly log: Logger
   readonly clock: Clock
 }
-
-const WORKER = join(import.meta.dirname, `../worker${extname(import.meta.filename)}`)
 
 export class ProxyHalf {
   readonly supervisor: Supervisor
@@ -38,7 +34,7 @@ export class ProxyHalf {
       log,
       clock,
       answer: message => counters.answer(message as LeaseAsk),
-      fork: () => fork(WORKER, [getCompileCacheDir() ?? ''], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }),
+      fork: forkWorker,
     })
   }
 

@@ -1,0 +1,23 @@
+/** Starts a worker process: with the module cache of its parent, and a heap made for many short-lived strings. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { getCompileCacheDir } from 'node:module'
+import { extname, join } from 'node:path'
+
+const WORKER = join(import.meta.dirname, `../worker${extname(import.meta.filename)}`)
+
+/**
+ * MiB. Node's default of 16 lets each half of the young generation grow to that size before it is collected, which
+ * costs resident memory and gains nothing here: what a request leaves behind is dead at once.
+ */
+const SEMI_SPACE_MIB = 4
+
+export function forkWorker(): ChildProcess {
+  const cache = getCompileCacheDir()
+  return fork(WORKER, [], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    execArgv: [...process.execArgv, `--max-semi-space-size=${SEMI_SPACE_MIB}`],
+    // It must be set before the first module is loaded: without it a worker that runs TypeScript unbuilt loads the
+    // compiler that strips types, 40 MiB of it.
+    ...(cache === undefined ? {} : { env: { ...process.env, NODE_COMPILE_CACHE: cache } }),
+  })
+}
