@@ -1,6 +1,8 @@
 /** Which certificate answers a TLS client, by SNI (reference: proxy.md 10). */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls'
+import { isVaultReference } from '../base/vault-reference.ts'
+import type { Logger } from '../base/logger.ts'
 import type { Row } from '../entities/config.ts'
 import { foreignKey } from './entity-index.ts'
 
@@ -9,7 +11,7 @@ export function certificateProblem(row: Row): { readonly field: string; readonly
   for (const suffix of ['', '_alt']) {
     const cert = row[`cert${suffix}`]
     const key = row[`key${suffix}`]
-    if (typeof cert !== 'string' || typeof key !== 'string' || isReference(cert) || isReference(key)) continue
+    if (typeof cert !== 'string' || typeof key !== 'string' || isVaultReference(cert) || isVaultReference(key)) continue
     let certificate: X509Certificate
     try {
       certificate = new X509Certificate(cert)
@@ -28,19 +30,17 @@ export function certificateProblem(row: Row): { readonly field: string; readonly
   return null
 }
 
-function isReference(text: string): boolean {
-  return text.startsWith('{vault://')
-}
-
 export class CertificateTable {
   readonly #options: SecureContextOptions
   readonly #bySni = new Map<string, Row>()
   readonly #contexts = new Map<string, SecureContext>()
+  readonly #log: Logger
   readonly #find: (id: string) => Row | null
 
-  /** `find` reads the current row of a certificate. */
-  constructor(options: SecureContextOptions, find: (id: string) => Row | null) {
+  /** `find` reads the current row of a certificate, secrets included. */
+  constructor(options: SecureContextOptions, log: Logger, find: (id: string) => Row | null) {
     this.#options = options
+    this.#log = log
     this.#find = find
   }
 
@@ -58,6 +58,11 @@ export class CertificateTable {
     this.#contexts.delete(certificateId)
   }
 
+  /** A vault changed, and with it perhaps any certificate. */
+  forgetAll(): void {
+    this.#contexts.clear()
+  }
+
   /** Null when no SNI entity matches: the listener has a default. */
   secureContext(sni: string): SecureContext | null {
     if (this.#bySni.size === 0) return null
@@ -68,9 +73,15 @@ export class CertificateTable {
     if (known !== undefined) return known
     const certificate = this.#find(id)
     if (certificate === null) return null
-    const context = createSecureContext({ ...this.#options, ...pairs(certificate) })
-    this.#contexts.set(id, context)
-    return context
+    try {
+      const context = createSecureContext({ ...this.#options, ...pairs(certificate) })
+      this.#contexts.set(id, context)
+      return context
+    } catch (error) {
+      // Rows were tried before they were committed; what a vault gave was not.
+      this.#log.error(`certificate '${id}' cannot be used for '${sni}': ${(error as Error).message}`)
+      return null
+    }
   }
 
   #match(sni: string): Row | null {

@@ -4,11 +4,17 @@ import type { PluginDefinition, PluginScope, PluginTools } from '../sdk/sdk.ts'
 import type { Logger } from '../base/logger.ts'
 import type { PluginInstance } from './compiled.ts'
 import { foreignKey } from './entity-index.ts'
+import { hasReference, type Secrets } from './secrets.ts'
 
 export interface InstanceSources {
   readonly plugins: ReadonlyMap<string, PluginDefinition>
   readonly tools: (scope: PluginScope, row: Row) => PluginTools
   readonly log: Logger
+}
+
+/** Row of a plugin whose instance must be made again when a vault changes. */
+export function dependsOnVaults(row: Row): boolean {
+  return hasReference(row['config'])
 }
 
 const HTTP_PROTOCOLS = new Set(['http', 'https', 'grpc', 'grpcs'])
@@ -22,7 +28,7 @@ export function hasInstance(row: Row | null): row is Row {
 
 export function createInstance(
   row: Row,
-  { plugins, tools }: InstanceSources,
+  { plugins, tools, secrets }: InstanceSources & { readonly secrets: Secrets },
 ): { readonly instance: PluginInstance } | { readonly refusal: ConfigRefusal } {
   const id = String(row['id'])
   const name = String(row['name'])
@@ -39,7 +45,8 @@ export function createInstance(
     consumer_id: foreignKey(row, 'consumer'),
   }
   try {
-    const handlers = definition.prepare((row['config'] ?? {}) as never, tools(scope, row))
+    const config = secrets.inFields(definition.config, (row['config'] ?? {}) as Row)
+    const handlers = definition.prepare(config as never, tools(scope, row))
     return { instance: { name, priority: definition.priority, row, scope, handlers } }
   } catch (error) {
     return refuse('config', `plugin '${name}' refuses its configuration: ${(error as Error).message}`)

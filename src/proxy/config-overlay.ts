@@ -39,6 +39,15 @@ export class ConfigOverlay {
     return row === undefined ? this.before(entity, key) : row
   }
 
+  /** The row with this value in a unique field after the changes. */
+  findBy(entity: string, field: string, value: string): Row | null {
+    const changed = this.#changed.get(entity)
+    for (const row of changed?.values() ?? []) if (row?.[field] === value) return row
+    const table = this.#tables.find(entity)
+    const before = table?.findBy(field, value) ?? null
+    return before === null || changed?.has(String(before[table!.primaryKey])) ? null : before
+  }
+
   /** Rows whose foreign field points to `key` after the changes. */
   *findByForeign(entity: string, field: string, key: string): Iterable<Row> {
     const changed = this.#changed.get(entity)

@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { ConfigChange, ConfigRefusal, Row } from '../entities/config.ts'
 import { UpstreamTargets } from './balancer/upstream-targets.ts'
 import { certificateProblem } from './compiled-certificates.ts'
-import { createInstance, hasInstance, type InstanceSources } from './compiled-plugins.ts'
+import { createInstance, dependsOnVaults, hasInstance, type InstanceSources } from './compiled-plugins.ts'
 import { isHttpRoute, type LiveRoute } from './compiled-route.ts'
 import { compileService, isServiceEnabled, type NamedUpstream } from './compiled-service.ts'
 import type { CompiledService, PluginInstance } from './compiled.ts'
@@ -15,6 +15,7 @@ import { ConfigOverlay } from './config-overlay.ts'
 import { foreignKey } from './entity-index.ts'
 import { checkReferences, checkRows, type ValidateRow } from './running-config-checks.ts'
 import type { ConfigState, StateOptions } from './running-config-state.ts'
+import { Secrets } from './secrets.ts'
 import type { BalancerTools } from './balancer/upstream-targets.ts'
 import type { RouteEntries } from './router/traditional-compatible.ts'
 
@@ -40,6 +41,7 @@ export class StagedChanges {
   readonly overlay: ConfigOverlay
   readonly #state: ConfigState
   readonly #context: StageContext
+  readonly #secrets: Secrets
   readonly #upstreams = new Map<string, NamedUpstream | null>()
   readonly #upstreamNames = new Map<string, NamedUpstream | null>()
   readonly #staleTargets = new Set<string>()
@@ -53,6 +55,7 @@ export class StagedChanges {
     this.#state = state
     this.#context = context
     this.overlay = new ConfigOverlay(state.tables, changes)
+    this.#secrets = new Secrets(context, prefix => this.overlay.findBy('vaults', 'prefix', prefix))
   }
 
   check(): ConfigRefusal | null {
@@ -111,7 +114,7 @@ export class StagedChanges {
     const { overlay } = this
     const sources = {
       balancerTools: this.#context.balancerTools,
-      find: (entity: string, key: string) => overlay.find(entity, key),
+      find: (entity: string, key: string) => this.#withSecrets(entity, overlay.find(entity, key)),
       upstreamByName: (name: string) => this.#upstreamByName(name),
     }
     for (const id of this.#affectedServices()) {
@@ -120,9 +123,16 @@ export class StagedChanges {
     }
   }
 
+  #withSecrets(entity: string, row: Row | null): Row | null {
+    return row && this.#secrets.inFields(this.#context.catalog.get(entity).fields, row)
+  }
+
   #affectedServices(): Set<string> {
     const { overlay } = this
     const ids = new Set(overlay.changed('services').keys())
+    if (overlay.changed('vaults').size > 0)
+      for (const [id, row] of this.#state.tables.find('services')?.rows ?? [])
+        if (row['protocol'] === 'https' || row['protocol'] === 'grpcs') ids.add(id)
     const addUsersOf = (name: string) => {
       for (const id of this.#state.servicesByHost(name)) ids.add(id)
     }
@@ -157,22 +167,31 @@ export class StagedChanges {
   }
 
   #stagePlugins(): ConfigRefusal | null {
-    for (const [id, row] of this.overlay.changed('plugins')) {
+    for (const [id, row] of this.#affectedPlugins()) {
       if (!hasInstance(row)) {
         this.#instances.set(id, null)
         continue
       }
-      const reused = this.#context.reusable(id, row)
+      const reused = dependsOnVaults(row) ? null : this.#context.reusable(id, row)
       if (reused !== null) {
         this.#instances.set(id, reused)
         continue
       }
-      const made = createInstance(row, this.#context)
+      const made = createInstance(row, { ...this.#context, secrets: this.#secrets })
       if ('refusal' in made) return made.refusal
       this.created.push(made.instance)
       this.#instances.set(id, made.instance)
     }
     return null
+  }
+
+  #affectedPlugins(): ReadonlyMap<string, Row | null> {
+    const changed = this.overlay.changed('plugins')
+    if (this.overlay.changed('vaults').size === 0) return changed
+    const affected = new Map(changed)
+    for (const [id, row] of this.#state.tables.find('plugins')?.rows ?? [])
+      if (!changed.has(id) && dependsOnVaults(row)) affected.set(id, row)
+    return affected
   }
 
   /** Returns the instances that are no longer in use. */
@@ -194,6 +213,7 @@ export class StagedChanges {
   #applyCertificates(): void {
     const { certificates } = this.#state
     for (const id of this.overlay.changed('certificates').keys()) certificates.forget(id)
+    if (this.overlay.changed('vaults').size > 0) certificates.forgetAll()
     const snis = this.overlay.changed('snis')
     for (const key of snis.keys()) {
       const before = this.overlay.before('snis', key)

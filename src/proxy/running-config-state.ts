@@ -9,12 +9,18 @@ import { CertificateTable } from './compiled-certificates.ts'
 import { EntityTables, foreignKey } from './entity-index.ts'
 import { PluginTable } from './plugin-plan.ts'
 import type { RouteMatch, RouterInput } from './router/router.ts'
+import { type FindVault, Secrets, type VaultSources } from './secrets.ts'
 import { TraditionalCompatibleRouter } from './router/traditional-compatible.ts'
 
-export interface StateOptions {
+export interface StateOptions extends VaultSources {
   readonly catalog: EntityCatalog
   /** Versions, ciphers and the like for certificates chosen by SNI. */
   readonly secureContextOptions: SecureContextOptions
+}
+
+/** The vault entity of a prefix among committed rows. */
+function vaultByPrefix(tables: EntityTables): FindVault {
+  return prefix => tables.find('vaults')?.findBy('prefix', prefix) ?? null
 }
 
 export class ConfigState {
@@ -30,12 +36,14 @@ export class ConfigState {
   /** Ids of the services that have a host, to be compiled again when an upstream of that name comes or goes. */
   readonly #servicesByHost = new Map<string, Set<string>>()
 
-  constructor({ catalog, secureContextOptions }: StateOptions) {
+  constructor(options: StateOptions) {
+    const { catalog, secureContextOptions, log } = options
     this.tables = new EntityTables(catalog)
-    this.certificates = new CertificateTable(
-      secureContextOptions,
-      id => this.tables.find('certificates')?.rows.get(id) ?? null,
-    )
+    const secrets = new Secrets(options, vaultByPrefix(this.tables))
+    this.certificates = new CertificateTable(secureContextOptions, log, id => {
+      const row = this.tables.find('certificates')?.rows.get(id)
+      return row === undefined ? null : secrets.inFields(catalog.get('certificates').fields, row)
+    })
   }
 
   /** Slots outlive their service as long as routes hold them, so that a service may come after its routes. */

@@ -240,7 +240,32 @@ test('rows that lack fields with a default get it, as those of an older control 
   change(config, put('routes', older), put('plugins', plugin))
   assert.equal(routeAt('/a')!.stripPath, true)
   assert.equal(routeAt('/a')!.row['tags'], null)
-  assert.deepEqual(config.globalPlan().instances[0]!.row['config'], { refuse: false, text: null })
+  assert.deepEqual(config.globalPlan().instances[0]!.row['config'], { refuse: false, text: null, secrets: null })
+})
+
+test('secrets are looked up where a field may name them, and again when their vault changes', () => {
+  const { config, row, journal, warnings } = fixture()
+  const vault = row('vaults', { name: 'env', prefix: 'team', config: { prefix: 'team_' } })
+  const secrets = {
+    plain: 'x',
+    env: '{vault://env/token}',
+    team: '{vault://team/token}',
+    member: '{vault://env/pair/user}',
+    none: '{vault://env/nothing}',
+  }
+  const plugin = row('plugins', { name: 'alpha', config: { secrets, text: '{vault://env/token}' } })
+  const found = (team: string) =>
+    ['plain=x', 'env=from-env', `team=${team}`, 'member=u1', 'none='].map(s => `secret ${s}`)
+  change(config, put('vaults', vault), put('plugins', plugin))
+  assert.deepEqual(journal.splice(0), [`prepare ${plugin['id']}`, ...found('of-team')])
+  assert.match(warnings.join(), /\{vault:\/\/env\/nothing\}' is not available: .*no value found/)
+  change(config, put('vaults', { ...vault, config: { prefix: 'other_' } }))
+  assert.deepEqual(journal.splice(0), [`prepare ${plugin['id']}`, ...found('of-other'), `close ${plugin['id']}`])
+  assert.deepEqual(config.globalPlan().instances[0]!.row['config'], plugin['config'], 'rows keep the reference')
+  load(config, [put('plugins', plugin), put('vaults', vault)], 1)
+  const prepared = journal.filter(entry => entry.startsWith('prepare')).length
+  const closed = journal.filter(entry => entry.startsWith('close')).length
+  assert.deepEqual([prepared, closed, journal.includes('secret team=of-team')], [2, 2, true])
 })
 
 test('prepareSnapshot() refuses a configuration with a loose end, and keeps the running one', () => {

@@ -20,6 +20,7 @@ import {
 } from '../entities/config.ts'
 import type { EntityReader } from '../entities/entity-reader.ts'
 import type { PluginDefinition, PluginScope, PluginTools } from '../sdk/sdk.ts'
+import type { VaultDefinition } from '../sdk/vault.ts'
 import type { Peer } from './balancer/balancer.ts'
 import { PeerRegistry } from './balancer/peers.ts'
 import type { PluginInstance, ResolvedPlan } from './compiled.ts'
@@ -70,6 +71,9 @@ export interface RunningConfigOptions {
   readonly resolver?: Resolver
   /** A stored row against its definition and subschema. Default: the catalog's validation. */
   readonly validateRow?: ValidateRow
+  /** Installed vaults by type, and where `env` looks. Default: none, so that references resolve to nothing. */
+  readonly vaults?: ReadonlyMap<string, VaultDefinition>
+  readonly environment?: Readonly<Record<string, string | undefined>>
   /** What health checks say of a peer. Default: every peer is available. */
   readonly isAvailable?: (peer: Peer) => boolean
   readonly log: Logger
@@ -100,6 +104,8 @@ class LiveConfig implements RunningConfig {
     this.#context = {
       ...options,
       secureContextOptions,
+      vaults: options.vaults ?? new Map(),
+      environment: options.environment ?? {},
       validateRow: options.validateRow ?? validateStored(catalog, { clock, random }),
       balancerTools: {
         resolver: options.resolver ?? createResolver({ settings: settings.dns, clock, log }),
@@ -177,7 +183,11 @@ class LiveConfig implements RunningConfig {
           return
         }
         created.push(...staging.staged.created)
-        staging.staged.apply()
+        // What a later batch replaces was never in use.
+        for (const ended of staging.staged.apply()) {
+          const at = created.indexOf(ended)
+          if (at >= 0) this.#end(created.splice(at, 1))
+        }
       },
       finish: () => {
         refusal ??= checkAllReferences(state.tables, this.#context.catalog)

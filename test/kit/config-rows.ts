@@ -14,9 +14,10 @@ import type { ProxySettings } from '../../src/proxy/proxy-settings.ts'
 import { createRunningConfig, type RunningConfig } from '../../src/proxy/running-config.ts'
 import type { Resolver } from '../../src/proxy/upstream/resolver.ts'
 import type { RouterInput } from '../../src/proxy/router/router.ts'
+import env from '../../src/vaults/env.ts'
 import { defineEntity, definePlugin, field, type PluginDefinition, type PluginTools } from '../../src/sdk/sdk.ts'
 
-/** What happened to instances of the test plugins, in order: `prepare <id>`, `close <id>`. */
+/** What happened to instances of the test plugins, in order: `prepare <id>`, `secret <name>=<value>`, `close <id>`. */
 export type PluginJournal = string[]
 
 const keys = defineEntity({
@@ -39,10 +40,15 @@ export function testPlugins(journal: PluginJournal = []): ReadonlyMap<string, Pl
       scopes: ['service', 'route', 'consumer'],
       docs: { summary: 'For tests.', example: {} },
       ...(name === 'alpha' ? { entities: [keys] } : {}),
-      config: { refuse: field.boolean({ required: true, default: false }), text: field.string({}) },
+      config: {
+        refuse: field.boolean({ required: true, default: false }),
+        text: field.string({}),
+        secrets: field.map(field.string({}), field.string({ referenceable: true })),
+      },
       prepare(config, tools) {
         if (config.refuse) throw new Error('refuse is set')
         journal.push(`prepare ${tools.scope.plugin_id}`)
+        for (const [name, value] of Object.entries(config.secrets ?? {})) journal.push(`secret ${name}=${value}`)
         return {
           ...Object.fromEntries(phases.map(phase => [phase, () => undefined])),
           close: () => {
@@ -60,7 +66,7 @@ export function testPlugins(journal: PluginJournal = []): ReadonlyMap<string, Pl
 }
 
 export function testCatalog(plugins = testPlugins()): EntityCatalog {
-  return createCatalog({ plugins: plugins.values(), extraEntities: [keys] })
+  return createCatalog({ plugins: plugins.values(), extraEntities: [keys], vaults: new Map([[env.name, env.config]]) })
 }
 
 /** Makes whole, valid rows from what a test cares for. */
@@ -142,6 +148,8 @@ export function testConfig({ catalog, plugins, clock = manualClock(), warnings }
   const tools = (scope: PluginTools['scope']) => ({ scope }) as PluginTools
   const random = seededRandom(7)
   return createRunningConfig({
+    vaults: new Map([[env.name, env]]),
+    environment: { TOKEN: 'from-env', TEAM_TOKEN: 'of-team', OTHER_TOKEN: 'of-other', PAIR: '{"user":"u1"}' },
     catalog,
     plugins,
     tools,
