@@ -89,8 +89,8 @@ export interface AdminOptions {
   readonly random: Random
   readonly logger: Logger
   readonly logLevel: LogLevelControl
-  /** Origins of the manager; empty: every origin may read (the API itself is the boundary, as in Kong). */
-  readonly corsOrigins: readonly string[]
+  /** `admin_gui_url`: pages of these may read; when empty, any page may (the listener is the boundary, as in Kong). */
+  readonly managerUrls: readonly string[]
   /** Of the setting `headers`. */
   readonly sendServerHeader: boolean
   readonly sendLatencyHeader: boolean

@@ -73,6 +73,12 @@ export interface JoinTokenRequest {
   readonly uses: number | null
 }
 
+/**
+ * Where certificates come from elsewhere (`cluster_mtls` = shared, pki) there is nothing to join by: lists are empty,
+ * and `createToken`, `approve` and `revoke` reject with an error of this name whose message is for the client.
+ */
+export const NOT_ENROLLING = 'NotEnrolling'
+
 export interface ClusterAdmin {
   dataPlanes(options: ClusterPageOptions): Promise<ClusterPage<DataPlaneStatus>>
   createToken(request: JoinTokenRequest): Promise<CreatedJoinToken>

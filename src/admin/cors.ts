@@ -1,5 +1,10 @@
 /** Which pages of other origins may read the Admin API. */
 
+/** Of the manager's addresses, which may have a path. */
+export function originsOf(urls: readonly string[]): readonly string[] {
+  return [...new Set(urls.map(url => new URL(url).origin))]
+}
+
 /**
  * Headers as a flat list. Without configured origins the caller's own is echoed, as in Kong: whoever can reach the
  * Admin API may use it. With them, a foreign page is told the first one and its browser keeps the answer from it.

@@ -6,7 +6,7 @@ import type { AdminOptions } from './admin-options.ts'
 import { adminEndpoints } from './admin-endpoints.ts'
 import { RequestArguments } from './arguments.ts'
 import { readBody, refusedType } from './body.ts'
-import { corsHeaders } from './cors.ts'
+import { corsHeaders, originsOf } from './cors.ts'
 import type { Endpoint, Method } from './endpoint.ts'
 import { errorReply } from './error-reply.ts'
 import { createPathRouter } from './path-router.ts'
@@ -26,6 +26,7 @@ export function createAdminServer(options: AdminOptions): AdminServer {
   const endpoints = adminEndpoints(options)
   const router = createPathRouter(endpoints)
   const { clock, logger } = options
+  const corsOrigins = originsOf(options.managerUrls)
   const listener = createHttpListener({
     listen: options.listen,
     tls: options.tls,
@@ -39,7 +40,7 @@ export function createAdminServer(options: AdminOptions): AdminServer {
 
   /** A flat list of names and values. */
   function commonHeaders(origin: string | undefined, elapsedMs: number): string[] {
-    const headers = corsHeaders(options.corsOrigins, origin)
+    const headers = corsHeaders(corsOrigins, origin)
     if (options.sendServerHeader) headers.push('Server', serverToken)
     if (options.sendLatencyHeader) headers.push('X-Kong-Admin-Latency', String(Math.floor(elapsedMs)))
     return headers

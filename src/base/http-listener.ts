@@ -1,5 +1,5 @@
 /** HTTP servers for the node's own endpoints (Admin API, Status API): several addresses, TLS, limits, graceful close. */
-import { unlinkSync } from 'node:fs'
+import { lstatSync, unlinkSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, STATUS_CODES, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { connect, type Socket } from 'node:net'
@@ -130,8 +130,9 @@ async function listen(server: Server, address: ListenAddress): Promise<ListenAdd
     await bind(server, address, path)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (path === null || code !== 'EADDRINUSE' || (await isServed(path))) throw error
-    // Left over by a process that was killed: nobody answers there.
+    const isLeftOver = code === 'EADDRINUSE' && path !== null && lstatSync(path).isSocket() && !(await isServed(path))
+    if (!isLeftOver) throw error
+    // By a process that was killed: nobody answers there.
     unlinkSync(path)
     await bind(server, address, path)
   }

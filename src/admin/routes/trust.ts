@@ -1,11 +1,11 @@
 /** `/clustering/tokens` and `/clustering/nodes`: who may join the cluster, and who no longer may. */
 import type { AdminOptions } from '../admin-options.ts'
-import type { ClusterAdmin, ClusterNode, JoinTokenRequest } from '../cluster-admin.ts'
+import { type ClusterAdmin, type ClusterNode, type JoinTokenRequest, NOT_ENROLLING } from '../cluster-admin.ts'
 import { collectionReply } from '../collection.ts'
 import type { AdminRequest, Endpoint } from '../endpoint.ts'
 import { schemaViolation } from '../../store/violations.ts'
 import { clusterPage, clusterPageOptions } from '../paging.ts'
-import { json, noContent, notFound, type Reply } from '../reply.ts'
+import { json, message, noContent, notFound, type Reply } from '../reply.ts'
 import { onControlPlane } from './clustering.ts'
 
 const ttlSecondsDefault = 24 * 3600
@@ -15,26 +15,36 @@ const usesMax = 1_000_000
 const nameLengthMax = 256
 
 export function trustEndpoints(options: AdminOptions): Endpoint[] {
+  const post = (change: Change) => onControlPlane(options, whereEnrolling(change))
   return [
     {
       path: '/clustering/tokens',
-      methods: { GET: onControlPlane(options, listTokens), POST: onControlPlane(options, createToken) },
+      methods: { GET: onControlPlane(options, listTokens), POST: post(createToken) },
     },
     { path: '/clustering/tokens/{token}', methods: { DELETE: onControlPlane(options, deleteToken) } },
     { path: '/clustering/nodes', methods: { GET: onControlPlane(options, listNodes) } },
     {
       path: '/clustering/nodes/{node}/approve',
-      methods: {
-        POST: onControlPlane(options, async (cluster, { params }) => nodeReply(await cluster.approve(params['node']!))),
-      },
+      methods: { POST: post(async (cluster, { params }) => nodeReply(await cluster.approve(params['node']!))) },
     },
     {
       path: '/clustering/nodes/{node}/revoke',
-      methods: {
-        POST: onControlPlane(options, async (cluster, { params }) => nodeReply(await cluster.revoke(params['node']!))),
-      },
+      methods: { POST: post(async (cluster, { params }) => nodeReply(await cluster.revoke(params['node']!))) },
     },
   ]
+}
+
+type Change = (cluster: ClusterAdmin, request: AdminRequest) => Promise<Reply>
+
+function whereEnrolling(change: Change): Change {
+  return async (cluster, request) => {
+    try {
+      return await change(cluster, request)
+    } catch (error) {
+      if (error instanceof Error && error.name === NOT_ENROLLING) return message(400, error.message)
+      throw error
+    }
+  }
 }
 
 async function listTokens(cluster: ClusterAdmin, { query, path }: AdminRequest): Promise<Reply> {

@@ -135,7 +135,7 @@ function facts() {
         level = request.level
       },
     },
-    corsOrigins: [],
+    managerUrls: [],
     sendServerHeader: true,
     sendLatencyHeader: true,
     cluster: null,

@@ -81,7 +81,7 @@ test('every answer names server, latency and origin', async () => {
 })
 
 test('a listed origin is echoed and any other is told the first', async () => {
-  const guarded = await openAdmin({ corsOrigins: ['https://a.example', 'https://b.example'] })
+  const guarded = await openAdmin({ managerUrls: ['https://a.example/manager', 'https://b.example'] })
   try {
     for (const [sent, told] of [
       ['https://b.example', 'https://b.example'],
