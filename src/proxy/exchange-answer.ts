@@ -26,7 +26,6 @@ export class Answer implements ResponsePhaseAnswer {
   load(headers: HeaderList): HeaderList {
     this.#headers = headers
     for (const edit of this.#edits) edit(headers)
-    this.#edits.length = 0
     return headers
   }
 

@@ -160,10 +160,9 @@ export class Exchange implements RequestPhase, ResponsePhase, LogPhase, HashInpu
     this.id = context.requestIds.next()
     this.clientIp = client.isPeerTrusted ? realIp(context, client) : client.peerAddress
     const { target } = head
-    const question = target.indexOf('?')
-    this.hasQuery = question !== -1
-    this.rawPath = question === -1 ? target : target.slice(0, question)
-    this.rawQuery = question === -1 ? '' : target.slice(question + 1)
+    this.rawPath = head.path
+    this.hasQuery = target.length > head.path.length
+    this.rawQuery = this.hasQuery ? target.slice(head.path.length + 1) : ''
     this.path = normalizePath(this.rawPath)
   }
 

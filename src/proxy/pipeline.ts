@@ -222,7 +222,9 @@ export class Pipeline implements ExchangeEvents, ForwardingSink {
   /** Something went wrong: an error answer, or, if the answer has begun, an end that cannot be taken for its end. */
   failed(exchange: Exchange, code: FailureCode): void {
     if (exchange.isOver) return
-    if (exchange.sentHead !== '' || exchange.pendingHead !== '') return this.#breakOff(exchange)
+    if (exchange.sentHead !== '') return this.#breakOff(exchange)
+    exchange.pendingHead = ''
+    exchange.sendsChunks = false
     this.#answer(exchange, failureAnswer(exchange, code))
   }
 

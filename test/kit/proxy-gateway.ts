@@ -4,7 +4,7 @@ import type { SecureContext } from 'node:tls'
 import { type Clock, systemClock } from '../../src/base/clock.ts'
 import type { ListenAddress } from '../../src/base/listen-address.ts'
 import { createLogger } from '../../src/base/logger.ts'
-import { seededRandom } from '../../src/base/random.ts'
+import { systemRandom } from '../../src/base/random.ts'
 import { EMPTY_HEAD } from '../../src/entities/config.ts'
 import type { Balancer, Peer, PeerOutcome, PickFailure } from '../../src/proxy/balancer/balancer.ts'
 import type { CompiledRoute, CompiledService, PluginInstance, ResolvedPlan } from '../../src/proxy/compiled.ts'
@@ -129,7 +129,7 @@ export async function aGateway(t: TestContext, options: GatewayOptions): Promise
     settings,
     log: createLogger({ level: 'debug', write: line => void logged.push(line), now: () => 0 }),
     clock,
-    random: seededRandom(1),
+    random: systemRandom,
     node: { id: 'node', hostname: 'host', workerId: 0 },
     ...(options.rawAccept === undefined ? {} : { rawAccept: options.rawAccept }),
   })

@@ -19,19 +19,23 @@ export class RawClient {
   hasEnded = false
   isClosed = false
   #consumed = 0
+  #wake: (() => void) | null = null
 
   constructor(socket: Socket) {
     this.socket = socket
     socket.setEncoding('latin1')
     socket.on('data', text => {
       this.received += text
+      this.#wake?.()
     })
     socket.on('end', () => {
       this.hasEnded = true
+      this.#wake?.()
     })
     socket.on('error', () => {})
     socket.on('close', () => {
       this.isClosed = true
+      this.#wake?.()
     })
   }
 
@@ -49,7 +53,9 @@ export class RawClient {
         return found.answer
       }
       if (this.isClosed) throw new Error(`connection ended within an answer: ${JSON.stringify(this.unread)}`)
-      await Promise.race([once(this.socket, 'data'), once(this.socket, 'end'), once(this.socket, 'close')])
+      await new Promise<void>(resolve => {
+        this.#wake = resolve
+      })
     }
   }
 

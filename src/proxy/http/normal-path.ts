@@ -57,3 +57,19 @@ function encodeByte(character: string): string {
   const hex = character.charCodeAt(0).toString(16).toUpperCase()
   return hex.length === 1 ? `%0${hex}` : `%${hex}`
 }
+
+/**
+ * Whether the path of a target is one that nginx takes: every `%` begins an escape, none escapes NUL, and it does not
+ * climb above the root.
+ */
+export function isValidPath(path: string): boolean {
+  if (path.includes('%') && /%(?![0-9a-fA-F]{2})|%00/.test(path)) return false
+  if (!path.includes('.') && !/%2e/i.test(path)) return true
+  let depth = 0
+  for (const segment of path.replace(/%2e/gi, '.').split('/')) {
+    if (segment === '..') depth--
+    else if (segment !== '.' && segment !== '') depth++
+    if (depth < 0) return false
+  }
+  return true
+}

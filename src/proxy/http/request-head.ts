@@ -1,6 +1,7 @@
 /** The head of a request: RFC 9112 sections 2, 3, 6 and 7, without leniency, since a proxy must not disagree with its upstreams. */
 import { CHARACTER_CLASSES, DIGIT, HEX_DIGIT, HOST_NAME, METHOD, TARGET } from './character-classes.ts'
 import { CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE } from './header-ids.ts'
+import { isValidPath } from './normal-path.ts'
 import { HeadScanner, listHas, NEED_MORE, type ScanResult } from './head-scanner.ts'
 
 const CR = 13
@@ -19,6 +20,8 @@ export class RequestHead extends HeadScanner {
   method = ''
   /** Origin form: begins with `/`; query included. */
   target = ''
+  /** `target` without query. */
+  path = ''
   minor: 0 | 1 = 1
   /** As sent, or of an absolute-form target; '' for an HTTP/1.0 request without Host. */
   host = ''
@@ -93,17 +96,20 @@ export class RequestHead extends HeadScanner {
     this.host = ''
     // As nginx: tunnels to anywhere and echoes of credentials are nobody's business here.
     if (this.method === 'CONNECT' || this.method === 'TRACE') return this.refuse(405, 'method not allowed')
-    return this.target.charCodeAt(0) === SLASH ? 0 : this.#checkAbsoluteForm()
+    if (this.target.charCodeAt(0) !== SLASH && !this.#takeAbsoluteForm()) return this.refuse(400, 'illegal target')
+    const question = this.target.indexOf('?')
+    this.path = question === -1 ? this.target : this.target.slice(0, question)
+    return isValidPath(this.path) ? 0 : this.refuse(400, 'illegal path')
   }
 
   /** RFC 9112 section 3.2.2: the authority of the target replaces the Host header, which must be there all the same. */
-  #checkAbsoluteForm(): ScanResult {
+  #takeAbsoluteForm(): boolean {
     const match = /^https?:\/\/([^/?#]+)([/?].*)?$/i.exec(this.target)
-    if (match === null) return this.refuse(400, 'illegal request target')
+    if (match === null) return false
     this.host = match[1]!
     const rest = match[2] ?? '/'
     this.target = rest.startsWith('/') ? rest : `/${rest}`
-    return 0
+    return true
   }
 
   #checkHost(): ScanResult {

@@ -167,8 +167,8 @@ export class ClientConnection implements ClientSide, Expiring {
     const { settings, deadlines } = this.#context
     const { headBytesMax } = settings.client
     const { head } = this
-    const end = head.parse(bytes, from, to)
-    const isTooLarge = end === NEED_MORE ? to - from > headBytesMax : end - from > headBytesMax
+    const end = head.parse(bytes, from, Math.min(to, from + headBytesMax))
+    const isTooLarge = end === NEED_MORE && to - from >= headBytesMax
     if (end < 0) this.#refuse(end, head.reason)
     else if (isTooLarge) this.#refuse(isLineTooLong(bytes, from, headBytesMax) ? -414 : -431, 'head too large')
     else if (end === NEED_MORE) {
@@ -257,7 +257,7 @@ export class ClientConnection implements ClientSide, Expiring {
   /** The framing is broken: nothing that follows can be trusted to be a request. */
   #refuseBody(exchange: Exchange | null, reason: string): -1 {
     this.#context.log.info(`client sent a malformed body: ${reason}`, { client: this.peerAddress })
-    if (exchange === null || exchange.sentHead !== '' || exchange.pendingHead !== '') {
+    if (exchange === null || exchange.sentHead !== '') {
       if (exchange !== null) this.#events.clientGone(exchange)
       this.destroy()
     } else {

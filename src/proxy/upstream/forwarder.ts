@@ -247,7 +247,7 @@ export class Forwarder implements UpstreamConsumer<Exchange> {
     const wasStale = connection.isReused && failure === 'closed' && !connection.hasAnswered
     this.#releasePick(exchange, outcomeOf(failure))
     exchange.upstream = null
-    if (exchange.sentHead !== '' || exchange.pendingHead !== '') return this.#sink.failed(exchange, 'upstream_invalid')
+    if (exchange.status !== 0) return this.#sink.failed(exchange, 'upstream_invalid')
     exchange.noteFailedTry(failureCodeOf(failure))
     if (!mayRetry(exchange, failure, wasStale)) return this.#sink.failed(exchange, exchange.lastFailure!)
     if (wasStale) exchange.hasMetStaleConnection = true
