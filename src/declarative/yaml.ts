@@ -17,8 +17,8 @@ import {
 } from 'yaml'
 import { setMember } from '../schema/defaults.ts'
 
-/** Aliases can make a small file mean a huge value; a configuration of 100,000 entities has some 3 million nodes. */
-const EXPANDED_NODES_MAX = 10_000_000
+/** Aliases can make a small file mean a huge value: so many nodes may come from them, enough for any real file. */
+const ALIASED_NODES_MAX = 1_000_000
 const DEPTH_MAX = 200
 
 export class YamlError extends Error {}
@@ -50,6 +50,7 @@ class Reader {
   private readonly sizes = new Map<Node, number>()
   private readonly values = new Map<Node, unknown>()
   private count = 0
+  private aliased = 0
 
   constructor(document: Document) {
     this.document = document
@@ -57,7 +58,7 @@ class Reader {
 
   read(node: unknown, depth: number): unknown {
     if (depth > DEPTH_MAX) throw new YamlError('nested too deeply')
-    if (++this.count > EXPANDED_NODES_MAX) throw new YamlError('too many nodes')
+    this.count++
     if (isScalar(node)) return this.keep(node, 1, readScalar(node))
     const before = this.count
     if (isSeq(node)) {
@@ -88,8 +89,10 @@ class Reader {
 
   private readAlias(target: Node | undefined): unknown {
     if (target === undefined || !this.values.has(target)) throw new YamlError('invalid reference')
-    this.count += this.sizes.get(target)!
-    if (this.count > EXPANDED_NODES_MAX) throw new YamlError('too many nodes')
+    const size = this.sizes.get(target)!
+    this.count += size
+    this.aliased += size
+    if (this.aliased > ALIASED_NODES_MAX) throw new YamlError('aliases expand to too many nodes')
     return structuredClone(this.values.get(target))
   }
 }

@@ -9,7 +9,8 @@ const BEGIN = '-----BEGIN CERTIFICATE-----'
 
 /** Expiry is judged by the time that the row says it was written at: entities know no clock. */
 function authorityError(row: Row): string | null {
-  const pem = row['cert'] as string
+  const pem = row['cert']
+  if (typeof pem !== 'string') return null
   if (pem.indexOf(BEGIN) !== pem.lastIndexOf(BEGIN)) return 'please submit only one certificate at a time'
   const certificate = new X509Certificate(pem)
   const writtenAt = (row['updated_at'] ?? row['created_at']) as number | null | undefined
@@ -41,7 +42,8 @@ export const caCertificates = defineEntity({
     },
   ],
   transform(row) {
-    const digest = new X509Certificate(row['cert'] as string).fingerprint256.replaceAll(':', '').toLowerCase()
+    if (typeof row['cert'] !== 'string') return row
+    const digest = new X509Certificate(row['cert']).fingerprint256.replaceAll(':', '').toLowerCase()
     return { ...row, cert_digest: digest }
   },
 })

@@ -32,5 +32,5 @@ export const targets = defineEntity({
     weight: field.integer({ default: 100, between: [0, 65_535], description: 'Share of the traffic; 0 is none.' }),
     tags: typedefs.tags(),
   },
-  transform: row => ({ ...row, target: normalizeTarget(row['target'] as string) }),
+  transform: row => ({ ...row, target: normalizeTarget(String(row['target'])) }),
 })
