@@ -406,6 +406,24 @@ describe('import()', () => {
     assert.equal(await repository.find('services', 'imported'), null)
   })
 
+  test('import() of what a store exports makes the same rows in another, expiry included', async () => {
+    const consumer = await repository.insert('consumers', { username: 'exported' })
+    await repository.insert('tokens', { consumer: { id: consumer['id'] }, token: 'exported', ttl: 60 })
+    const rows: { entity: string; input: Readonly<Record<string, unknown>> }[] = []
+    for await (const batch of (await store.export()).batches) {
+      rows.push(...batch.map(({ entity, row }) => ({ entity, input: row })))
+    }
+    const other = await openEmbeddedStore({ path: join(folder, 'other.db'), catalog, clock })
+    await createRepository({ store: other, catalog, clock, random }).import(rows, { transform: false })
+    for (const { entity, input } of rows) {
+      const { updated_at: _now, ...imported } = (await other.find(entity, idOf(input)))!
+      const { updated_at: _then, ...exported } = input
+      assert.deepEqual(imported, exported)
+    }
+    assert.equal(rows.filter(({ entity }) => entity === 'tokens').length, 1)
+    await other.close()
+  })
+
   test('import() takes all or nothing, in one version', async () => {
     const head = await store.head()
     const rows = [

@@ -58,8 +58,11 @@ export interface Repository {
   upsert(entity: string, keyOrName: string, input: Input): Promise<Row>
   /** False when there was none. */
   delete(entity: string, keyOrName: string): Promise<boolean>
-  /** Upserts by primary key, parents first, all or nothing. */
-  import(rows: readonly { readonly entity: string; readonly input: Input }[], options?: WriteOptions): Promise<void>
+  /** Upserts by primary key, parents first, all or nothing. `ttl` is the second of expiry, as exports have it. */
+  import(
+    rows: readonly { readonly entity: string; readonly input: Input }[],
+    options?: Pick<WriteOptions, 'transform'>,
+  ): Promise<void>
 }
 
 // Rows between which an import lets other work of the process run.
@@ -174,7 +177,7 @@ export function createRepository({ store, catalog, clock, random }: RepositoryOp
           const definition = catalog.get(entity)
           const id = input[primaryKeyOf(definition)]
           const existing = typeof id === 'string' ? await tx.find(entity, id) : null
-          await writer.upsert(tx, definition, existing, input, options)
+          await writer.upsert(tx, definition, existing, input, { ...options, ttlIsExpiry: true })
           if (index % importBatchRows === importBatchRows - 1) await setImmediate()
         }
       }),

@@ -11,12 +11,14 @@ import { isUuid, primaryKeyOf } from './row-key.ts'
 import type { Input, RuleTools } from './rules/entity-rules.ts'
 import { rulesOf } from './rules/rules-of.ts'
 import type { StoreTransaction } from './store.ts'
-import { expiryOf, takeTtl } from './ttl.ts'
+import { expiryOf, takeExpiry, takeTtl } from './ttl.ts'
 import { schemaViolation } from './violations.ts'
 
 export interface WriteOptions {
   /** False when values are stored in their final form already (`_transform: false` in declarative files). */
   readonly transform?: boolean
+  /** True when `ttl` is the second of expiry, as in declarative files, and not seconds from now. */
+  readonly ttlIsExpiry?: boolean
 }
 
 export interface RowWriterOptions {
@@ -49,9 +51,12 @@ export class RowWriter {
     options: WriteOptions = {},
     operation: 'insert' | 'upsert' = 'upsert',
   ): Promise<Row> {
-    const { ttl, rest } = takeTtl(definition, input)
+    const { ttl, rest } = options.ttlIsExpiry ? takeExpiry(definition, input) : takeTtl(definition, input)
     const row = await this.#valid(tx, definition, rest, { operation }, options)
-    if (definition.ttl) row[TTL_FIELD] = expiryOf(ttl ?? null, row['created_at'], this.#clock.now())
+    if (definition.ttl) {
+      const expiry = ttl ?? null
+      row[TTL_FIELD] = options.ttlIsExpiry ? expiry : expiryOf(expiry, row['created_at'], this.#clock.now())
+    }
     return this.#store(tx, definition, existing, row, rest)
   }
 

@@ -18,9 +18,9 @@ export interface SqliteEngineOptions {
   readonly pollMs?: number
 }
 
-// How long a statement may hold up this process's event loop for another process's lock. Only checkpoints and
-// recovery make it wait: writers take their turn without blocking, in `beginImmediate`.
-const busyTimeoutMs = 50
+// How long a statement may hold up this process's event loop for another process's lock. Only opening, and the
+// recovery after a crash, make one wait: writers take their turn without blocking, in `beginImmediate`.
+const busyTimeoutMs = 2000
 // A writer of another process that takes longer than this is taken for hung, and the write is refused. An import of
 // 100,000 rows takes a quarter of it.
 const lockWaitMsMax = 60_000
@@ -131,6 +131,7 @@ function openConnection(path: string, readOnly: boolean): DatabaseSync {
     connection.exec('PRAGMA journal_mode = WAL')
     // A commit that was acknowledged survives a power cut; NORMAL would lose the last ones.
     connection.exec('PRAGMA synchronous = FULL')
+    connection.exec('PRAGMA busy_timeout = 0')
   }
   return connection
 }
