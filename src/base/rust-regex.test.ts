@@ -1,7 +1,8 @@
 /** What of Rust's regex syntax means what in JavaScript, what is refused, and that no pattern takes for ever. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { compileAnchoredRegex, compileRustRegex } from './rust-regex.ts'
+import { seededRandom } from './random.ts'
+import { compileAnchoredRegex, compileRustRegex, RegexSyntaxError } from './rust-regex.ts'
 
 /** Pattern, text, and what it matches in it (null: nothing). */
 const MATCHES: readonly (readonly [pattern: string, text: string, match: string | null])[] = [
@@ -122,3 +123,41 @@ for (const pattern of ['^(a+)+$', '^(?i)(a+)+$', '^([a-z]+\\w*)*$', '^(a|a)*$', 
     // Without V8's linear engine this takes years; a second leaves room for a slow machine.
     assert.ok(process.hrtime.bigint() - started < 1_000_000_000n)
   })
+
+test('compileRustRegex() compiles or refuses whatever it is given, and every match begins with literalPrefix', () => {
+  const seed = Number(process.env['SEED'] ?? 11)
+  const random = seededRandom(seed)
+  const pieces = [
+    ...'ab/.*+?|()[]{}^$\\-,2 é😀&~',
+    '(?i)',
+    '(?:',
+    '(?P<n>',
+    '\\d',
+    '{1,2}',
+    '[a-b]',
+    '[^/]',
+    '\\.',
+    '(?-i)',
+    '[[:alpha:]]',
+  ]
+  const text = (from: readonly string[], max: number) =>
+    Array.from({ length: Math.floor(random.next() * max) }, () => from[Math.floor(random.next() * from.length)]).join(
+      '',
+    )
+  let compiled = 0
+  for (let i = 0; i < 20_000; i++) {
+    const pattern = text(pieces, 9)
+    try {
+      const { regex, literalPrefix } = compileRustRegex(pattern)
+      compiled++
+      for (let j = 0; j < 3; j++) {
+        const match = regex.exec(literalPrefix.slice(0, 2) + text([...'abA/B.2é -'], 6))
+        const about = `SEED=${seed} ${JSON.stringify({ pattern, match: match?.[0], literalPrefix })}`
+        assert.ok(match === null || match[0].startsWith(literalPrefix), about)
+      }
+    } catch (error) {
+      assert.ok(error instanceof RegexSyntaxError, `SEED=${seed} ${pattern}: ${error}`)
+    }
+  }
+  assert.ok(compiled > 2000)
+})

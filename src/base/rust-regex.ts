@@ -218,6 +218,7 @@ class Translation {
     this.#setFlags(scope, flags[1]!, true)
     this.#setFlags(scope, flags[2] ?? '', false)
     if (scope === frame) this.#begin('(?:', frame)
+    else this.#atom = -1
   }
 
   #begin(text: string, frame: Frame): void {
@@ -254,9 +255,12 @@ class Translation {
       this.out[this.#atom] = `(?:${this.out[this.#atom]}`
       this.out.push(')')
     }
-    if (this.#lastWasLiteral && quantifier !== '+') this.#prefix = [...this.#prefix].slice(0, -1).join('')
+    // After `+` the character is still certain, until a further quantifier makes it optional: `a+*`.
+    if (this.#lastWasLiteral && quantifier !== '+') {
+      this.#prefix = [...this.#prefix].slice(0, -1).join('')
+      this.#lastWasLiteral = false
+    }
     this.#prefixOpen = false
-    this.#lastWasLiteral = false
     const lazy = this.#peek() === '?'
     if (lazy) this.#at++
     this.out.push(lazy ? `${quantifier}?` : quantifier)

@@ -23,6 +23,12 @@ export class Search {
   text: string | null = null
   best: Candidate | null = null
   captures: RegExpExecArray | null = null
+
+  /** What was found already goes before everything of this priority. */
+  isSettledAbove(high: number, low: number): boolean {
+    const entry = this.best?.entry
+    return entry !== undefined && (entry.high > high || (entry.high === high && entry.low > low))
+  }
 }
 
 // Below this walking is faster than looking up.

@@ -2,12 +2,20 @@
 import { CandidateList, type Candidate, type Search } from './candidate-list.ts'
 import type { HostCondition, RouteEntry } from './route-entry.ts'
 
+/** All prefixes of one length. */
+interface LengthClass {
+  readonly length: number
+  count: number
+  /** No entry of this length has a higher priority; not lowered when one goes, which costs a look-up at most. */
+  high: number
+  low: number
+}
+
 /** Lists by the text with which a path must begin. */
 class PrefixTable {
   readonly #lists = new Map<string, CandidateList>()
-  readonly #countByLength = new Map<number, number>()
   /** Each length that occurs, longest first. */
-  #lengths: number[] = []
+  readonly #lengths: LengthClass[] = []
 
   get isEmpty(): boolean {
     return this.#lists.size === 0
@@ -15,10 +23,13 @@ class PrefixTable {
 
   insert(prefix: string, candidate: Candidate): void {
     let list = this.#lists.get(prefix)
+    const ofLength = this.#lengthClass(prefix.length)
     if (list === undefined) {
       this.#lists.set(prefix, (list = new CandidateList()))
-      this.#count(prefix.length, 1)
+      ofLength.count++
     }
+    const { high, low } = candidate.entry
+    if (high > ofLength.high || (high === ofLength.high && low > ofLength.low)) Object.assign(ofLength, { high, low })
     list.insert(candidate)
   }
 
@@ -28,20 +39,25 @@ class PrefixTable {
     list.remove(candidate)
     if (!list.isEmpty) return
     this.#lists.delete(prefix)
-    this.#count(prefix.length, -1)
+    const ofLength = this.#lengthClass(prefix.length)
+    if (--ofLength.count === 0) this.#lengths.splice(this.#lengths.indexOf(ofLength), 1)
   }
 
   search(search: Search): void {
     const path = search.input.path
-    for (const length of this.#lengths)
-      if (length <= path.length) this.#lists.get(path.slice(0, length))?.search(search)
+    for (const { length, high, low } of this.#lengths) {
+      if (length > path.length || search.isSettledAbove(high, low)) continue
+      this.#lists.get(path.slice(0, length))?.search(search)
+    }
   }
 
-  #count(length: number, change: number): void {
-    const count = (this.#countByLength.get(length) ?? 0) + change
-    if (count === 0) this.#countByLength.delete(length)
-    else this.#countByLength.set(length, count)
-    if (count === 0 || count === change) this.#lengths = [...this.#countByLength.keys()].sort((a, b) => b - a)
+  #lengthClass(length: number): LengthClass {
+    const at = this.#lengths.findIndex(other => other.length <= length)
+    const found = this.#lengths[at]
+    if (found?.length === length) return found
+    const made: LengthClass = { length, count: 0, high: 0, low: 0 }
+    this.#lengths.splice(at < 0 ? this.#lengths.length : at, 0, made)
+    return made
   }
 }
 
