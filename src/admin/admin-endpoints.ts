@@ -2,7 +2,6 @@
 import type { AdminOptions } from './admin-options.ts'
 import { crudEndpoints } from './crud.ts'
 import type { Endpoint } from './endpoint.ts'
-import { aclEndpoints } from './routes/acls.ts'
 import { cacheEndpoints } from './routes/cache.ts'
 import { certificateEndpoints } from './routes/certificates.ts'
 import { clusteringEndpoints } from './routes/clustering.ts'
@@ -27,7 +26,6 @@ const unserved = /^\/targets(\/|$)|^\/snis\/[^/]+\/certificate$/
 const special = [
   consumerEndpoints,
   certificateEndpoints,
-  aclEndpoints,
   filterChainEndpoints,
   targetEndpoints,
   targetHealthEndpoints,

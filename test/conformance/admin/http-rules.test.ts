@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
+import { silentLogger } from '../../../src/base/logger.ts'
 import { type Admin, openAdmin } from './admin-fixture.ts'
 
 let admin: Admin
@@ -144,6 +145,20 @@ test('requests that are not HTTP get an answer and lose the connection', async (
     assert.match(await raw(text), new RegExp(`^HTTP/1\\.1 ${status} `), text.slice(0, 30))
   }
   assert.match(await raw('GET /services HTTP/1.0\r\n\r\n'), /^HTTP\/1\.1 200 /)
+})
+
+test('a client that leaves in the middle of its body is no error', async () => {
+  const errors: unknown[] = []
+  const logger = { ...silentLogger, error: (...line: unknown[]) => void errors.push(line) }
+  const watched = await openAdmin({ logger })
+  const head = 'POST /services HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{'
+  const socket = connect(watched.port, '127.0.0.1')
+  await new Promise<void>(resolve => socket.write(head, () => resolve()))
+  // Answered on another connection: by then the first one's head has been read.
+  assert.equal((await watched.ask('GET /services')).status, 200)
+  socket.destroy()
+  await watched.close()
+  assert.deepEqual(errors, [])
 })
 
 test('several requests on one connection are answered in order', async () => {
