@@ -79,8 +79,16 @@ export function parseDocument(
     ok: true,
     rows: inOrder(catalog, context.partial === true ? rows : withDefaultWorkspace(rows, context)),
     meta: { _format_version: '3.0', _transform: transform },
-    hash: hash ?? createHash('md5').update(JSON.stringify(given)).digest('hex'),
+    hash: hash ?? valueHash(items, transform),
   }
+}
+
+/** Of what the entities are, not of what is said beside them: comments and ignored parts may be nested at will. */
+function valueHash(items: readonly Item[], transform: boolean): string {
+  const entities = items.map(({ definition, values, parentField }) => [definition.name, values, parentField])
+  return createHash('md5')
+    .update(JSON.stringify([transform, entities]))
+    .digest('hex')
 }
 
 function refused(errors: ErrorTree): ParsedConfig {

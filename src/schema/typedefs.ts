@@ -13,57 +13,77 @@ export const HTTP_PROTOCOLS = ['grpc', 'grpcs', 'http', 'https'] as const
 
 export { headerName, id as uuid } from './field.ts'
 
-export const autoTimestampS = () => field.integer({ timestamp: true, auto: true })
+export const autoTimestampS = () =>
+  field.integer({ timestamp: true, auto: true, description: 'Seconds since the epoch; set by the gateway.' })
 /** Seconds with a fraction of milliseconds. */
-export const autoTimestampMs = () => field.number({ timestamp: true, auto: true })
+export const autoTimestampMs = () =>
+  field.number({ timestamp: true, auto: true, description: 'Seconds since the epoch; set by the gateway.' })
 
 export const name = <const A extends Text>(a: A = {} as A) =>
-  field.string({ unique: true, custom_validator: nameError, ...a })
+  field.string({ unique: true, custom_validator: nameError, description: 'A unique name.', ...a })
 export const utf8Name = <const A extends Text>(a: A = {} as A) =>
-  field.string({ unique: true, custom_validator: utf8NameError, ...a })
+  field.string({ unique: true, custom_validator: utf8NameError, description: 'A unique name.', ...a })
 
 export const tag = () => field.string({ required: true, custom_validator: tagError })
 export const tags = () => field.set(tag(), { description: 'Labels for grouping and filtering.' })
 
-export const protocol = <const A extends Text>(a: A = {} as A) => field.string({ one_of: PROTOCOLS, ...a })
+export const protocol = <const A extends Text>(a: A = {} as A) =>
+  field.string({ one_of: PROTOCOLS, description: 'A protocol.', ...a })
 /** The protocols of a plugin that accepts any. */
-export const protocols = () => field.set(protocol(), { required: true, default: HTTP_PROTOCOLS })
+export const protocols = () =>
+  field.set(protocol(), {
+    required: true,
+    default: HTTP_PROTOCOLS,
+    description: 'Protocols of the requests concerned.',
+  })
 export const protocolsHttp = () =>
   field.set(field.string({ one_of: HTTP_PROTOCOLS }), { required: true, default: HTTP_PROTOCOLS })
-export const httpMethod = () => field.string({ match: '^%u+$' })
+export const httpMethod = () => field.string({ match: '^%u+$', description: 'An HTTP method in capitals.' })
 
-export const host = <const A extends Text>(a: A = {} as A) => field.string({ custom_validator: hosts.hostError, ...a })
+export const host = <const A extends Text>(a: A = {} as A) =>
+  field.string({ custom_validator: hosts.hostError, description: 'A host name or address, without port.', ...a })
 export const hostWithOptionalPort = <const A extends Text>(a: A = {} as A) =>
-  field.string({ custom_validator: hosts.hostWithOptionalPortError, ...a })
+  field.string({ custom_validator: hosts.hostWithOptionalPortError, description: 'A host name or address.', ...a })
 export const wildcardHost = <const A extends Text>(a: A = {} as A) =>
-  field.string({ custom_validator: hosts.wildcardHostError, ...a })
-export const sni = <const A extends Text>(a: A = {} as A) => field.string({ custom_validator: hosts.sniError, ...a })
-export const ip = <const A extends Text>(a: A = {} as A) => field.string({ custom_validator: hosts.ipError, ...a })
+  field.string({
+    custom_validator: hosts.wildcardHostError,
+    description: 'A host name; `*` may begin or end it.',
+    ...a,
+  })
+export const sni = <const A extends Text>(a: A = {} as A) =>
+  field.string({ custom_validator: hosts.sniError, description: 'A server name of TLS.', ...a })
+export const ip = <const A extends Text>(a: A = {} as A) =>
+  field.string({ custom_validator: hosts.ipError, description: 'An IP address.', ...a })
 export const ipOrCidr = <const A extends Text>(a: A = {} as A) =>
-  field.string({ custom_validator: hosts.ipOrCidrError, ...a })
+  field.string({ custom_validator: hosts.ipOrCidrError, description: 'An IP address or a CIDR block.', ...a })
 export const cidrV4 = <const A extends Text>(a: A = {} as A) =>
   field.string({ custom_validator: hosts.ipOrCidrV4Error, ...a })
-export const port = <const A extends Numeric>(a: A = {} as A) => field.integer({ between: [0, 65535], ...a })
+export const port = <const A extends Numeric>(a: A = {} as A) =>
+  field.integer({ between: [0, 65535], description: 'A port number.', ...a })
 
 export const path = <const A extends Text>(a: A = {} as A) =>
   field.string({
     starts_with: '/',
     match_none: [{ pattern: '//', err: 'must not have empty segments' }],
     custom_validator: pathError,
+    description: 'A path that begins with `/`.',
     ...a,
   })
-export const url = <const A extends Text>(a: A = {} as A) => field.string({ custom_validator: urlError, ...a })
+export const url = <const A extends Text>(a: A = {} as A) =>
+  field.string({ custom_validator: urlError, description: 'A URL with scheme and host.', ...a })
 export const cookieName = <const A extends Text>(a: A = {} as A) =>
-  field.string({ custom_validator: httpTokenError, ...a })
+  field.string({ custom_validator: httpTokenError, description: 'The name of a cookie.', ...a })
 
 /** Milliseconds. */
-export const timeout = <const A extends Numeric>(a: A = {} as A) => field.integer({ between: [0, 2 ** 31 - 2], ...a })
+export const timeout = <const A extends Numeric>(a: A = {} as A) =>
+  field.integer({ between: [0, 2 ** 31 - 2], description: 'Milliseconds.', ...a })
 /** Seconds. */
 export const ttl = <const A extends Numeric>(a: A = {} as A) => field.number({ between: [0, 1e8], ...a })
 
 export const certificate = <const A extends Text>(a: A = {} as A) =>
-  field.string({ custom_validator: certificateError, ...a })
-export const key = <const A extends Text>(a: A = {} as A) => field.string({ custom_validator: keyError, ...a })
+  field.string({ custom_validator: certificateError, description: 'A certificate in PEM.', ...a })
+export const key = <const A extends Text>(a: A = {} as A) =>
+  field.string({ custom_validator: keyError, description: 'A key in PEM.', ...a })
 
 export const semanticVersion = <const A extends Text>(a: A = {} as A) =>
   field.string({

@@ -104,6 +104,13 @@ describe('validate() of one field', () => {
   test('validate() names unknown fields when they are given, save updated_at', () => {
     assert.deepEqual(errorsOf(define({ a: field.string() }), { b: 1, updated_at: 'x' }), { b: 'unknown field' })
   })
+  test('validate() lets ttl through as a number when the entity has one', () => {
+    const mortal = define({ a: field.string() }, { ttl: true })
+    assert.deepEqual(rowOf(mortal, { ttl: 5 }), { a: null, ttl: 5 })
+    assert.deepEqual(rowOf(mortal, {}), { a: null })
+    assert.deepEqual(errorsOf(mortal, { ttl: 'x' }), { ttl: 'expected a number' })
+    assert.deepEqual(errorsOf(define({ a: field.string() }), { ttl: 5 }), { ttl: 'unknown field' })
+  })
   test('validate() takes __proto__ for an unknown field when it is sent', () => {
     const errors = errorsOf(define({ a: field.string() }), JSON.parse('{"__proto__": {"a": "x"}}'))
     assert.deepEqual(Object.entries(errors!), [['__proto__', 'unknown field']])

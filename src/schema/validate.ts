@@ -122,12 +122,13 @@ function compile(definition: EntityDefinition, subschema: Subschema | null): Com
 function compileDefinition(definition: EntityDefinition, subschema: Subschema): Compiled {
   const fields: Fields = { ...definition.fields, ...subschema.fields }
   const checks: readonly EntityCheck[] = [...(definition.entity_checks ?? []), ...(subschema.entity_checks ?? [])]
-  // Kong lets both through unlooked-at: `ttl` is judged by the store, `updated_at` is overwritten anyway.
-  const unvalidated = definition.ttl === true ? ['updated_at', 'ttl'] : ['updated_at']
+  // No field, yet a member of the row; whether it is a time span or a point in time is the store's matter.
+  const checked = definition.ttl === true ? { ...fields, ttl: { type: 'number', gt: -1 } as const } : fields
   return {
     fields,
     shorthands: [...(definition.shorthand_fields ?? []), ...(subschema.shorthand_fields ?? [])],
-    check: compileRow(fields, checks, new Set(unvalidated)),
+    // Kong does not look at `updated_at`, which is overwritten anyway.
+    check: compileRow(checked, checks, new Set(['updated_at'])),
   }
 }
 
