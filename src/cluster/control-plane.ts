@@ -193,10 +193,8 @@ class ControlPlaneMachine implements ControlPlane {
     if (session.record === null || !this.#isHeadKnown || session.update !== null || session.waitingFrom !== null) return
     if (session.refusedVersion === this.#target.version) return
     const { applied } = session
-    if (applied.version === this.#target.version && applied.config_hash === this.#target.config_hash) {
-      session.needsSnapshot = false
-      return
-    }
+    const isThere = applied.version === this.#target.version && applied.config_hash === this.#target.config_hash
+    if (isThere && !session.needsSnapshot) return
     if (applied.version > this.#target.version && !this.#isAhead(session)) return
     if (session.needsSnapshot || applied.version === 0 || applied.version >= this.#target.version)
       this.#startSnapshot(session)
@@ -286,6 +284,11 @@ class ControlPlaneMachine implements ControlPlane {
     this.#pump(session)
   }
 
+  /** The export had begun before the data plane got a newer version, through another control plane. */
+  #wouldGoBack({ applied }: Session, { version }: ConfigHead): boolean {
+    return version < applied.version && applied.version <= this.#target.version
+  }
+
   /** Sends what the spool holds and the session's send queue has room for. */
   #pump(session: Session) {
     const { update } = session
@@ -293,6 +296,10 @@ class ControlPlaneMachine implements ControlPlane {
     const spool = this.#snapshots.get(update.spool)
     if (spool === null || spool.head === null) return
     if (update.head === null) {
+      if (this.#wouldGoBack(session, spool.head)) {
+        session.update = null
+        return this.#advance(session)
+      }
       update.head = spool.head
       this.#send(session, { type: 'snapshot', ...spool.head, encoding: 'zstd' })
     }
@@ -374,8 +381,6 @@ class ControlPlaneMachine implements ControlPlane {
     session.waitingFrom = null
     session.needsSnapshot = true
     session.refusedVersion = null
-    // A delta that does not fit may come from a data plane that holds the target's version with other rows.
-    session.applied = EMPTY_HEAD
     this.#releaseSpools()
     this.#advance(session)
     session.snapshotNotBefore = this.#clockNow + RESYNC_INTERVAL_MS

@@ -27,6 +27,7 @@ class World {
   readonly dataPlanes: readonly SimulatedDataPlane[]
   /** Every version that ever was. */
   readonly history = new Map<number, string>()
+  readonly newest = new Map<string, number>()
   connections: SimulatedConnection[] = []
   isPartitioned = false
   edits = 0
@@ -104,9 +105,12 @@ class World {
   }
 
   checkNow(): void {
-    for (const { sink } of this.dataPlanes) {
+    for (const { id, sink } of this.dataPlanes) {
       for (const { version, config_hash } of sink.applied.splice(0)) {
         assert.equal(config_hash, this.history.get(version), `version ${version} was applied as it was committed`)
+        // A snapshot may repeat the version of a damaged copy; nothing may go back.
+        assert.ok(version >= (this.newest.get(id) ?? 0), `data plane ${id} went back to version ${version}`)
+        this.newest.set(id, version)
       }
     }
   }
@@ -132,7 +136,8 @@ class World {
       this.checkNow()
     }
     this.queue.runFor(20_000)
-    // A copy may still be damaged, and a bad row may still be there: one more change shows the one and heals the other.
+    this.dataPlanes[0]!.damage()
+    // A copy is damaged, and a bad row may still be there: one more change shows the one and heals the other.
     for (const { key, row } of [...this.source.rows.values()]) if (row!['bad'] === true) this.source.commit(aRoute(key))
     this.source.commit(aRoute('last'))
     this.queue.runFor(CALM_MS)

@@ -9,7 +9,7 @@ import {
 } from '../../src/cluster/control-plane.ts'
 import { decodeFromDataPlane, encodeMessage } from '../../src/cluster/messages.ts'
 import type { DataPlaneRecord } from '../../src/cluster/records.ts'
-import { encodeChunk, encodeDelta, encodeLine } from '../../src/cluster/wire.ts'
+import { decodeBinary, encodeChunk, encodeDelta, encodeLine } from '../../src/cluster/wire.ts'
 import type { ModelSource } from './config-model.ts'
 import type { EventQueue } from './event-queue.ts'
 import type { SimulatedConnection } from './simulated-network.ts'
@@ -124,6 +124,12 @@ export class SimulatedControlPlane {
 
   #sendDelta(session: number, frame: Uint8Array): void {
     this.deltasSent++
+    const state = this.#sessions.get(session)
+    const decoded = decodeBinary(frame)
+    if (state !== undefined && decoded.type === 'delta') {
+      assert.ok(decoded.delta.version > state.sentVersion, 'nothing is pushed twice')
+      state.sentVersion = decoded.delta.version
+    }
     this.#send(session, frame)
   }
 
