@@ -44,6 +44,12 @@ export class PendingChanges {
     const state = await db.selectFrom('config_state').selectAll().where('id', '=', 1).executeTakeFirstOrThrow()
     const head = { version: Number(state['version']), config_hash: toggleDigest(state['config_hash'], this.#digests) }
     await db.updateTable('config_state').set({ config_hash: head.config_hash }).where('id', '=', 1).execute()
+    if (this.#changed.size > changesKept) await forgetAll(db, head.version)
+    else await this.#writeLog(db, head.version, changesKept)
+    return head
+  }
+
+  async #writeLog(db: Sql, version: number, changesKept: number): Promise<void> {
     const last = await db
       .selectFrom('config_changes')
       .select(eb => eb.fn.max('sequence').as('sequence'))
@@ -51,7 +57,7 @@ export class PendingChanges {
     let sequence = Number(last?.['sequence'] ?? 0)
     const rows = [...this.#changed.values()].map(({ entity, key }) => {
       sequence += 1
-      return { sequence, version: head.version, entity, key }
+      return { sequence, version, entity, key }
     })
     for (let start = 0; start < rows.length; start += rowsPerStatement) {
       await db
@@ -60,7 +66,6 @@ export class PendingChanges {
         .execute()
     }
     if (sequence > changesKept) await prune(db, sequence - changesKept)
-    return head
   }
 }
 
@@ -85,6 +90,12 @@ async function prune(db: Sql, upTo: number): Promise<void> {
   await db.updateTable('config_state').set({ pruned_to: version }).where('id', '=', 1).execute()
 }
 const pruneStep = 100
+
+/** After so large a change, a snapshot is the shorter way for everybody. */
+async function forgetAll(db: Sql, version: number): Promise<void> {
+  await db.deleteFrom('config_changes').execute()
+  await db.updateTable('config_state').set({ pruned_to: version }).where('id', '=', 1).execute()
+}
 
 export async function readHead(db: Sql): Promise<ConfigHead> {
   const state = await db
