@@ -111,7 +111,10 @@ function hostHolds(host: string, input: RouterInput): boolean {
 }
 
 function headerHolds(name: string, values: Texts, input: RouterInput): boolean {
-  const sent = input.headerValues(name.toLowerCase().replaceAll('_', '-')).map(value => value.toLowerCase())
+  // The name with underscores is looked for first: what is sent by it hides the name with dashes.
+  const underscored = input.headerValues(name.toLowerCase().replaceAll('-', '_'))
+  const dashed = input.headerValues(name.toLowerCase().replaceAll('_', '-'))
+  const sent = (underscored.length > 0 ? underscored : dashed).map(value => value.toLowerCase())
   return values
     .map(value => value.toLowerCase())
     .some(value => sent.some(s => (value.startsWith('~*') ? new RegExp(value.slice(2)).test(s) : s === value)))

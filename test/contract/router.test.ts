@@ -153,6 +153,14 @@ const CASES: readonly Case[] = [
     ],
   },
   {
+    name: 'a header sent with underscores is the one meant, before the one with dashes',
+    routes: [{ headers: { 'x-kind': ['a'] } }],
+    requests: [
+      [{ headers: { x_kind: ['a'] } }, 1],
+      [{ headers: { x_kind: ['b'], 'x-kind': ['a'] } }, 0],
+    ],
+  },
+  {
     name: 'snis count for TLS only',
     routes: [{ snis: ['a.test.', '*.b.test'], protocols: ['https'] }],
     requests: [
@@ -271,7 +279,9 @@ function generators(seed: number) {
       path: one(['/', '/a', '/a/b', '/a/b/c', '/abc', '/b', '/ba', '/x', '/A/B', '/a/b/c/d']),
       scheme: one(['http', 'https']),
       sni: one(['', 'a.com', 'x.a.com', 'b.org', 'c.com']),
-      headers: Object.fromEntries(some(['x-a', 'x-b', 'x-c'], 3).map(name => [name, some(['1', '2', 'ONE', 'x'], 2)])),
+      headers: Object.fromEntries(
+        some(['x-a', 'x-b', 'x_b', 'x-c'], 3).map(name => [name, some(['1', '2', 'ONE', 'x'], 2)]),
+      ),
     })
   return { random, below, one, chance, row, input }
 }

@@ -60,9 +60,15 @@ export class CandidateList {
   }
 }
 
+/** Candidates by the value of one header that they ask for. */
+interface HeaderPlaces {
+  readonly header: HeaderCondition
+  readonly byValue: Map<string, Candidate[]>
+}
+
 class Division {
   readonly #rest: Candidate[] = []
-  readonly #headers = new Map<string, Map<string, Candidate[]>>()
+  readonly #headers = new Map<string, HeaderPlaces>()
   readonly #methods = new Map<string, Candidate[]>()
   readonly #snis = new Map<string, Candidate[]>()
   /** A plaintext request has no SNI, and conditions on it then always hold. */
@@ -90,14 +96,14 @@ class Division {
     })
     const whole = this.#wholeList(candidate)
     if (whole !== null) removeRanked(whole, candidate)
-    for (const [name, values] of this.#headers) if (values.size === 0) this.#headers.delete(name)
+    for (const [name, { byValue }] of this.#headers) if (byValue.size === 0) this.#headers.delete(name)
   }
 
   search(search: Search): void {
     const input = search.input
     walk(this.#rest, search)
-    for (const [name, values] of this.#headers)
-      for (const value of input.headerValues(name)) walk(values.get(lower(value)), search)
+    for (const { header, byValue } of this.#headers.values())
+      for (const value of sentValues(header, input)) walk(byValue.get(lower(value)), search)
     if (this.#methods.size > 0) walk(this.#methods.get(input.method), search)
     if (this.#allWithSni.length === 0) return
     if (input.scheme === 'https') walk(this.#snis.get(input.sni), search)
@@ -108,9 +114,9 @@ class Division {
     const { methods } = candidate.entry
     const header = exactHeader(candidate.entry)
     if (header !== null) {
-      let values = this.#headers.get(header.name)
-      if (values === undefined) this.#headers.set(header.name, (values = new Map()))
-      for (const value of new Set(header.values)) visit(values, value)
+      let places = this.#headers.get(header.name)
+      if (places === undefined) this.#headers.set(header.name, (places = { header, byValue: new Map() }))
+      for (const value of new Set(header.values)) visit(places.byValue, value)
     } else if (methods !== null) {
       for (const method of new Set(methods)) visit(this.#methods, method)
     } else if (hasExactSnis(candidate.entry)) {
@@ -215,11 +221,16 @@ function sniHolds({ kind, text }: SniCondition, sni: string): boolean {
   return sni !== '' && (kind === 'suffix' ? sni.endsWith(text) : sni.startsWith(text))
 }
 
-function headerHolds({ name, values, regexes }: HeaderCondition, input: RouterInput): boolean {
-  for (const sent of input.headerValues(name)) {
+function sentValues({ name, underscored }: HeaderCondition, input: RouterInput): readonly string[] {
+  const sent = underscored === null ? [] : input.headerValues(underscored)
+  return sent.length > 0 ? sent : input.headerValues(name)
+}
+
+function headerHolds(header: HeaderCondition, input: RouterInput): boolean {
+  for (const sent of sentValues(header, input)) {
     const value = lower(sent)
-    if (values.includes(value)) return true
-    for (const regex of regexes) if (execute(regex, asText(value)) !== null) return true
+    if (header.values.includes(value)) return true
+    for (const regex of header.regexes) if (execute(regex, asText(value)) !== null) return true
   }
   return false
 }

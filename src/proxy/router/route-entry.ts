@@ -19,6 +19,8 @@ export interface HostCondition {
 export interface HeaderCondition {
   /** Lower case, `-` for `_`. */
   readonly name: string
+  /** With `_` for `-`: a header sent by that name is the one meant, before the other, as in Kong. Null if the same. */
+  readonly underscored: string | null
   /** Lower case. */
   readonly values: readonly string[]
   readonly regexes: readonly RegExp[]
@@ -133,6 +135,7 @@ function headerConditions(value: unknown): HeaderCondition[] | null {
   if (value === null || typeof value !== 'object') return null
   const conditions = Object.entries(value as Record<string, readonly string[]>).map(([name, values]) => ({
     name: name.toLowerCase().replaceAll('_', '-'),
+    underscored: /[-_]/.test(name) ? name.toLowerCase().replaceAll('-', '_') : null,
     values: values.filter(v => !v.startsWith('~*')).map(v => toBytes(lower(v))),
     regexes: values.filter(v => v.startsWith('~*')).map(v => named(v, () => compileRustRegex(lower(v.slice(2)))).regex),
   }))
