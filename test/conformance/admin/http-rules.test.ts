@@ -1,5 +1,6 @@
 /** What holds at every endpoint: methods, HEAD, OPTIONS, types of body, headers, limits. */
 import assert from 'node:assert/strict'
+import { request } from 'node:http'
 import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
 import { silentLogger } from '../../../src/base/logger.ts'
@@ -124,6 +125,7 @@ test('a body above the limit is refused while its client still sends', async () 
   const headers = { 'Content-Type': 'application/json' }
   const { status } = await admin.send({ method: 'POST', path: '/services', headers, content })
   assert.equal(status, 413)
+  assert.equal(await sendChunked(content, headers), 413)
   const unfinished = await raw(
     'POST /services HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n\r\n',
   )
@@ -166,6 +168,19 @@ test('several requests on one connection are answered in order', async () => {
   const answers = await raw(`${one}\r\n${one}\r\nGET /services HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`)
   assert.deepEqual(answers.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 404', 'HTTP/1.1 404', 'HTTP/1.1 200'])
 })
+
+function sendChunked(content: Buffer, headers: Record<string, string>): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const options = { port: admin.port, path: '/services', method: 'POST', headers, agent: false as const }
+    const outgoing = request(options, response => {
+      response.resume()
+      response.on('end', () => resolve(response.statusCode!))
+    })
+    outgoing.on('error', reject)
+    for (let at = 0; at < content.length; at += 65_536) outgoing.write(content.subarray(at, at + 65_536))
+    outgoing.end()
+  })
+}
 
 /** Everything that comes back until the other side closes. */
 function raw(text: string): Promise<string> {

@@ -206,3 +206,14 @@ test('what must be unique is refused with the value that is taken', async () => 
     },
   ])
 })
+
+test('many writers at once make one service', async () => {
+  const times = Array.from({ length: 30 }, (_, i) => i)
+  const puts = await Promise.all(times.map(i => admin.ask('PUT /services/raced', { host: `h${i}.example` })))
+  assert.deepEqual([...new Set(puts.map(({ status }) => status))], [200])
+  assert.equal(new Set(puts.map(({ body }) => body.id)).size, 1)
+  const posts = await Promise.all(times.map(() => admin.ask('POST /services', { name: 'once', host: 'a.example' })))
+  const created = posts.filter(({ status }) => status === 201)
+  assert.equal(created.length, 1)
+  assert.equal(posts.filter(({ status }) => status === 409).length, times.length - 1)
+})
