@@ -46,6 +46,8 @@ const BANNED = [
 const PACKAGES: Record<string, readonly string[]> = {
   ws: ['src/cluster/'],
   kysely: ['src/store/'],
+  pg: ['src/store/postgres/', 'test/', 'bench/'],
+  'cassandra-driver': ['src/store/cassandra/', 'test/', 'bench/'],
   yaml: ['src/declarative/'],
   '@fastify/busboy': ['src/admin/'],
 }
