@@ -102,7 +102,13 @@ export function loadProxiedAnswer(exchange: Exchange, upstream: ResponseHead, re
 export function sealAnswer(exchange: Exchange, headers: HeaderList, framing: string): string {
   const { statusText: text, status } = exchange
   const line = text.startsWith(`${status}`) ? text : statusText(status)
-  return buildEditedHead(line, headers, framing)
+  // Upgrade is about this hop, so Connection must name it (RFC 9110 section 7.8).
+  const namesUpgrade = headers.get('upgrade') !== undefined
+  return buildEditedHead(
+    line,
+    headers,
+    namesUpgrade ? framing.replace(/(?<=Connection: .*)\r\n$/, ', Upgrade\r\n') : framing,
+  )
 }
 
 /** Fields of an interim response that may go on to the client. */

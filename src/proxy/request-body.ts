@@ -29,6 +29,7 @@ export class BodyIncompleteError extends Error {
 }
 
 interface Waiter {
+  readonly bytesMax: number
   resolve(body: Buffer): void
   reject(error: Error): void
 }
@@ -66,7 +67,7 @@ export class RequestBody {
     if (from === to) return
     this.#held.push(Buffer.copyBytesFrom(bytes, from, to - from))
     this.heldBytes += to - from
-    if (this.#waiter !== null && this.heldBytes > this.#bytesMax) this.#fail(new BodyTooLargeError())
+    if (this.#waiter !== null && this.heldBytes > this.#waiter.bytesMax) this.#fail(new BodyTooLargeError())
   }
 
   /** Called when `isComplete` has become true. */
@@ -94,7 +95,7 @@ export class RequestBody {
     // One byte above, so that a body of exactly the limit is told from a larger one.
     this.#bytesMax = Math.max(this.#bytesMax, bytesMax + 1)
     return new Promise((resolve, reject) => {
-      this.#waiter = { resolve, reject }
+      this.#waiter = { bytesMax, resolve, reject }
     })
   }
 
