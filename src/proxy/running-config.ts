@@ -192,6 +192,7 @@ class LiveConfig implements RunningConfig {
       finish: () => {
         refusal ??= checkAllReferences(state.tables, this.#context.catalog)
         if (refusal !== null) return refuse(refusal)
+        state.warm(this.#context.catalog)
         return {
           ok: true,
           head,
