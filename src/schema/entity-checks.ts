@@ -188,6 +188,7 @@ export function isNonEmpty(value: unknown): boolean {
 }
 
 export function getPath(row: unknown, path: string): unknown {
+  if (!path.includes('.')) return isObject(row) && Object.hasOwn(row, path) ? row[path] : undefined
   let value = row
   for (const name of path.split('.')) {
     if (!isObject(value) || !Object.hasOwn(value, name)) return undefined

@@ -1,6 +1,6 @@
 /** From what somebody sent to a whole, valid row, or to errors by field. */
 import { isDeepStrictEqual } from 'node:util'
-import { copyValue, type FillContext, fillRecord, mergeRecords } from './defaults.ts'
+import { copyValue, fieldEntries, type FillContext, fillRecord, mergeRecords } from './defaults.ts'
 import type { EntityCheck, EntityDefinition, TransformInput } from './entity.ts'
 import { getPath, isNonEmpty } from './entity-checks.ts'
 import type { Fields } from './field.ts'
@@ -46,7 +46,7 @@ type Input = Readonly<Record<string, unknown>>
 
 /** Never throws, whatever the input is. */
 export function validate(definition: EntityDefinition, input: Input, context: ValidateContext): Validation {
-  const known = { ...context.existing, ...input }
+  const known = context.existing === undefined ? input : { ...context.existing, ...input }
   const subschema = findSubschema(definition, context, known)
   // A key that is not given may still get its default; `finish` looks again.
   const keyed = definition.subschema_key !== undefined && (known[definition.subschema_key] ?? null) !== null
@@ -93,8 +93,11 @@ function completeRow(definition: EntityDefinition, fields: Fields, whole: Row, c
   // Nested records of a PATCH may lack members that a newer version of the schema has.
   const source =
     context.operation === 'update' ? fillRecord(fields, whole, { ...fillContext(context), operation: 'stored' }) : whole
+  const entries = fieldEntries(fields)
+  for (const [name] of entries) source[name] ??= null
+  if (Object.keys(source).length === entries.length) return source
   const row: Row = {}
-  for (const name in fields) row[name] = source[name] ?? null
+  for (const [name] of entries) row[name] = source[name]
   if (definition.ttl === true && whole['ttl'] !== undefined) row['ttl'] = whole['ttl']
   return row
 }
