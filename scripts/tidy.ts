@@ -32,7 +32,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'admin',
     'status',
   ],
-  cli: ['base', 'schema', 'entities', 'settings', 'declarative', 'store', 'plugins', 'vaults', 'gateway.ts'],
+  cli: ['base', 'schema', 'entities', 'settings', 'declarative', 'store', 'plugins', 'vaults', 'node', 'gateway.ts'],
 }
 
 /** Effects that must be injected, so that tests and the simulator can replace them. */
@@ -84,8 +84,10 @@ function roomOf(path: string): string {
 
 function checkImports(file: string, text: string): void {
   const room = roomOf(file)
-  for (const [, quoted] of text.matchAll(/(?:from|import\()\s*'([^']+)'/g)) {
-    const path = quoted!
+  const imports =
+    /^(?:import|export)\b[^'\n]*\bfrom '([^']+)'|^\} from '([^']+)'|\bimport\('([^']+)'\)|^import '([^']+)'/gm
+  for (const [, one, two, three, four] of text.matchAll(imports)) {
+    const path = (one ?? two ?? three ?? four)!
     if (path.startsWith('.')) {
       const target = normalize(join(dirname(file), path))
       if (!existsSync(target)) fail(file, `imports ${path}, which does not exist`)
@@ -189,7 +191,7 @@ for (const file of everything) {
     checkEffects(file, text)
     checkFunctions(file, lines)
   }
-  const leftover = /\b(FIXME|XXX)\b|\bTODO\b|\b(?:test|it|describe)\.only\(|\bdebugger\b/.exec(text)
+  const leftover = /\b(FIXME|XXX)\b|\bTODO\b|\b(?:test|it|describe)\.only\(|^\s*debugger$/m.exec(text)
   if (leftover !== null && file !== 'scripts/tidy.ts') fail(file, `leftover: ${leftover[0]}`)
 }
 checkCycles(source, texts)

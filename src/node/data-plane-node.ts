@@ -1,8 +1,8 @@
 /** A data plane: workers, the saved configuration they start from, and the connection to a control plane. */
 import { join, resolve } from 'node:path'
 import { KONG_VERSION, SILVERBACK_VERSION } from '../base/version.ts'
-import { createDataPlaneClient } from '../cluster/data-plane-client.ts'
-import { openSavedConfig } from '../cluster/saved-config.ts'
+import { createDataPlaneClient, type DataPlaneClient } from '../cluster/data-plane-client.ts'
+import { openSavedConfig, type SavedConfig } from '../cluster/saved-config.ts'
 import type { Settings } from '../settings/definition.ts'
 import type { NodeView } from './http-half.ts'
 import { NodeApis } from './node-apis.ts'
@@ -27,6 +27,42 @@ export async function startDataPlaneNode(context: NodeContext, endings: Endings)
   endings.add(() => proxy.supervisor.stop())
   await proxy.start()
 
+  let client = await connect(context, proxy, saved)
+  let connection = connectionKey(settings)
+  endings.add(() => client.stop())
+
+  const view = viewOf(proxy, saved, () => client)
+  const apis = new NodeApis(view, null)
+  endings.add(() => apis.close(0))
+  await apis.open(context)
+  return {
+    describe: () => [
+      ...proxy.describe(),
+      ...apis.describe(),
+      `control planes: ${settings.cluster_control_plane.map(({ host, port }) => `${host}:${port}`).join(', ')}`,
+      saved.isConfigured()
+        ? 'serving its saved configuration'
+        : 'no configuration yet: answers 503 until a control plane sends one',
+    ],
+    async reload(loaded) {
+      const next = { ...context, settings: loaded.settings, loaded }
+      await proxy.reload(loaded.settings, RELOAD_DRAIN_MS)
+      await apis.reload(next)
+      if (connectionKey(loaded.settings) === connection) return
+      await client.stop()
+      client = await connect(next, proxy, saved)
+      connection = connectionKey(loaded.settings)
+    },
+    async quit(timeoutMs) {
+      await Promise.all([apis.close(timeoutMs), proxy.supervisor.drain(timeoutMs)])
+      await endings.run()
+    },
+    stop: () => endings.run(),
+  }
+}
+
+async function connect(context: NodeContext, proxy: ProxyHalf, saved: SavedConfig): Promise<DataPlaneClient> {
+  const { settings, log, clock, random, nodeId, hostname } = context
   const client = await createDataPlaneClient({
     sink: proxy.supervisor,
     check: delta => saved.check(delta),
@@ -43,45 +79,30 @@ export async function startDataPlaneNode(context: NodeContext, endings: Endings)
     random,
     logger: log,
   })
-  endings.add(() => client.stop())
   client.start()
+  return client
+}
 
-  const view: NodeView = {
+/** A reload that changes any of these needs a new connection. */
+function connectionKey(settings: Settings): string {
+  return JSON.stringify([settings.cluster_control_plane, settings.cluster_dp_labels, trustOf(settings)])
+}
+
+function viewOf(proxy: ProxyHalf, saved: SavedConfig, client: () => DataPlaneClient): NodeView {
+  return {
     proxy,
     control: null,
     cluster: null,
     configurationHash: () => saved.head().config_hash,
-    controlPlaneConnected: () => client.status().isConnected,
+    controlPlaneConnected: () => client().status().isConnected,
     certificateExpiry: () => {
-      const expiresAt = client.status().certificateExpiresAt
+      const expiresAt = client().status().certificateExpiresAt
       return expiresAt === null ? null : Math.floor(expiresAt / 1000)
     },
     async notReady() {
       if (proxy.supervisor.readyCount === 0) return 'no worker is ready'
       return saved.isConfigured() ? null : 'no configuration available (configuration hash is not initialized)'
     },
-  }
-  const apis = new NodeApis(view, null)
-  endings.add(() => apis.close(0))
-  await apis.open(context)
-  return {
-    describe: () => [
-      ...proxy.describe(),
-      ...apis.describe(),
-      `control planes: ${settings.cluster_control_plane.map(({ host, port }) => `${host}:${port}`).join(', ')}`,
-      saved.isConfigured()
-        ? 'serving its saved configuration'
-        : 'no configuration yet: answers 503 until a control plane sends one',
-    ],
-    async reload(loaded) {
-      await proxy.reload(loaded.settings, RELOAD_DRAIN_MS)
-      await apis.reload({ ...context, settings: loaded.settings, loaded })
-    },
-    async quit(timeoutMs) {
-      await Promise.all([apis.close(timeoutMs), proxy.supervisor.drain(timeoutMs)])
-      await endings.run()
-    },
-    stop: () => endings.run(),
   }
 }
 
