@@ -21,19 +21,31 @@ export type DnsAnswer =
       readonly ttlS: number
       readonly addresses: readonly ResolvedAddress[]
     }
-  | { readonly ok: false; readonly isNotFound: boolean; readonly reason: string }
+  | {
+      readonly ok: false
+      readonly isNotFound: boolean
+      /** No server answered: asking for another type or name would only wait as long again. */
+      readonly isUnanswered: boolean
+      readonly reason: string
+    }
 
 const NOT_FOUND_CODES = new Set(['ENOTFOUND', 'ENODATA'])
+const UNANSWERED_CODES = new Set(['ETIMEOUT', 'ECONNREFUSED', 'ECANCELLED'])
+
+export const NO_ANSWER_YET: DnsAnswer = { ok: false, isNotFound: true, isUnanswered: false, reason: 'ENOTFOUND' }
 
 export async function queryInOrder(queries: DnsQueries, name: string, types: Iterable<RecordType>): Promise<DnsAnswer> {
-  let failure: DnsAnswer = { ok: false, isNotFound: true, reason: 'ENOTFOUND' }
+  let failure = NO_ANSWER_YET
   for (const type of types) {
     try {
       const answer = await query(queries, name, type)
       if (answer.addresses.length > 0) return { ok: true, type, ...answer }
     } catch (error) {
       const code = (error as { code?: string }).code ?? (error as Error).message
-      if (!NOT_FOUND_CODES.has(code)) failure = { ok: false, isNotFound: false, reason: code }
+      if (NOT_FOUND_CODES.has(code)) continue
+      const isUnanswered = UNANSWERED_CODES.has(code)
+      failure = { ok: false, isNotFound: false, isUnanswered, reason: code }
+      if (isUnanswered) break
     }
   }
   return failure

@@ -177,6 +177,13 @@ test('resolve() tries search domains, and a failing server is not hidden by a la
   assert.equal(await ips('x'), 'dns_error')
 })
 
+test('resolve() does not wait for further types and names when no server answers', async t => {
+  const answers = { 'SRV x.one': 'ETIMEOUT' }
+  const { asked, ips } = fixture(t, answers, { order: ['SRV', 'A'], resolvConf: 'search one two\n' })
+  assert.equal(await ips('x'), 'dns_error')
+  assert.deepEqual(asked, ['SRV x.one'])
+})
+
 test('dns_valid_ttl overrides the ttl of records, and a ttl of 0 is kept for a second', async t => {
   const fixed = fixture(t, { 'A a.test': [a('10.0.0.1', 0)] }, { order: ['A'], validTtlS: 50 })
   await fixed.ips('a.test')

@@ -6,7 +6,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Awaitable } from '../../sdk/sdk.ts'
 import type { ProxySettings } from '../proxy-settings.ts'
-import { type DnsAnswer, type DnsQueries, queryInOrder, type RecordType } from './dns-queries.ts'
+import { type DnsAnswer, type DnsQueries, NO_ANSWER_YET, queryInOrder, type RecordType } from './dns-queries.ts'
 import { candidateNames, parseHosts, parseResolvConf, type SearchRules } from './dns-files.ts'
 import type { Resolution, ResolvedAddress, Resolver } from './resolver.ts'
 
@@ -87,12 +87,12 @@ class CachingResolver implements Resolver {
 
   async #ask(name: string, last: RecordType | null): Promise<DnsAnswer> {
     const types = new Set(this.#order.map(type => (type === 'LAST' ? last : type)).filter(type => type !== null))
-    let failure: DnsAnswer = { ok: false, isNotFound: true, reason: 'no record type to ask for' }
+    let failure = NO_ANSWER_YET
     for (const candidate of candidateNames(name, this.#search)) {
       const answer = await queryInOrder(this.#queries, candidate, types)
-      if (answer.ok) return answer
+      if (answer.ok || answer.isUnanswered) return answer
       // A server that fails says nothing about the name, which a later "not found" must not hide.
-      if (!answer.isNotFound || failure.isNotFound) failure = answer
+      if (!answer.isNotFound) failure = answer
     }
     return failure
   }
