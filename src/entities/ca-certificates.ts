@@ -32,15 +32,7 @@ export const caCertificates = defineEntity({
     cert_digest: field.string({ unique: true }),
     tags: typedefs.tags(),
   },
-  entity_checks: [
-    {
-      custom_entity_check: {
-        field_sources: ['cert', 'updated_at', 'created_at'],
-        run_with_missing_fields: true,
-        fn: authorityError,
-      },
-    },
-  ],
+  entity_checks: [{ custom_entity_check: { field_sources: ['cert'], fn: authorityError } }],
   transform(row) {
     if (typeof row['cert'] !== 'string') return row
     const digest = new X509Certificate(row['cert']).fingerprint256.replaceAll(':', '').toLowerCase()

@@ -59,7 +59,7 @@ export const keys = defineEntity({
     id: field.id(),
     set: field.foreign('key_sets', { required: false, on_delete: 'cascade', description: 'The set it belongs to.' }),
     name: field.string({ required: false, unique: true }),
-    kid: field.string({ required: true, description: 'Names the key in tokens.' }),
+    kid: field.string({ required: true, unique: false, description: 'Names the key in tokens.' }),
     jwk: field.string({ referenceable: true, encrypted: true }),
     pem: field.record(
       {

@@ -74,6 +74,9 @@ type Row = Readonly<Record<string, unknown>>
 const isEmpty = (value: unknown) =>
   value === undefined || value === null || (typeof value === 'object' && Object.keys(value).length === 0)
 
+/** Kong logs that `v1` is deprecated; the check is part of the published schema. */
+const pathHandlingCheck = { custom_entity_check: { field_sources: ['path_handling'], fn: () => null } }
+
 /** An expression stands for all match fields, and each way has a priority of its own. */
 function expressionError(row: Row): string | null {
   const prefix = 'Router Expression failed validation: cannot set '
@@ -88,27 +91,21 @@ function expressionError(row: Row): string | null {
   return null
 }
 
-const expressionCheck = {
+/** `~*` begins a regex for the value in lower case. Traditional routers compare it as text. */
+function headerError(row: Row): string | null {
+  const values = Object.values((row['headers'] ?? {}) as Readonly<Record<string, readonly string[]>>).flat()
+  for (const value of values) {
+    const error = value.startsWith('~*') ? regexError(value.slice(2).toLowerCase()) : null
+    if (error !== null) return `Router Expression failed validation: ${error}`
+  }
+  return null
+}
+
+const matchCheck = {
   custom_entity_check: {
     field_sources: ['id', 'protocols', ...MATCH_FIELDS, 'expression', 'regex_priority', 'priority'],
     run_with_missing_fields: true,
-    fn: expressionError,
-  },
-}
-
-/** `~*` begins a regex for the value in lower case. Traditional routers compare it as text. */
-const headerRegexCheck = {
-  custom_entity_check: {
-    field_sources: ['headers'],
-    fn(row: Row): string | null {
-      const values = Object.values((row['headers'] ?? {}) as Readonly<Record<string, readonly string[]>>).flat()
-      for (const value of values) {
-        if (!value.startsWith('~*')) continue
-        const error = regexError(value.slice(2).toLowerCase())
-        if (error !== null) return `Router Expression failed validation: ${error}`
-      }
-      return null
-    },
+    fn: (row: Row) => expressionError(row) ?? headerError(row),
   },
 }
 
@@ -129,13 +126,16 @@ export function routesFor(flavor: RouterFlavor): EntityDefinition {
       name,
       name === 'snis' ? field.set(typedefs.sni()) : f,
     ])
-    return { ...definition, fields: Object.fromEntries(ordered) as Fields, entity_checks: [snisNeedTls] }
+    return {
+      ...definition,
+      fields: Object.fromEntries(ordered) as Fields,
+      entity_checks: [snisNeedTls, pathHandlingCheck],
+    }
   }
   if (flavor === 'traditional_compatible') return definition
   return {
     ...definition,
     fields: { ...routeFields, ...expressionFields },
-    entity_checks: [snisNeedTls, headerRegexCheck, expressionCheck],
   }
 }
 
@@ -144,5 +144,5 @@ export const routes = defineEntity({
   endpoint_key: 'name',
   subschema_key: 'protocols',
   fields: routeFields,
-  entity_checks: [snisNeedTls, headerRegexCheck],
+  entity_checks: [snisNeedTls, pathHandlingCheck, matchCheck],
 })

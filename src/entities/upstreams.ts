@@ -1,6 +1,7 @@
 /** Upstreams: virtual host names whose traffic is balanced over targets. */
 import { defineEntity, type ShorthandField } from '../schema/entity.ts'
 import * as field from '../schema/field.ts'
+import type { Fields } from '../schema/field.ts'
 import { parseHost } from '../schema/host-formats.ts'
 import * as typedefs from '../schema/typedefs.ts'
 
@@ -24,7 +25,13 @@ const checkType = () => field.string({ one_of: ['tcp', 'http', 'https', 'grpc', 
 
 const OK_STATUSES = [200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 306, 307, 308]
 
-const active = field.record({
+/** Shows the defaults of the members as the default of the whole too, as Kong's schema does. */
+function recordWithDefaults<F extends Fields>(fields: F) {
+  const entries = Object.entries(fields).filter(([, member]) => member.default !== undefined)
+  return field.record(fields, { default: Object.fromEntries(entries.map(([name, member]) => [name, member.default])) })
+}
+
+const active = recordWithDefaults({
   type: checkType(),
   timeout: seconds(1),
   concurrency: field.integer({ default: 10, between: [1, 2 ** 31] }),
@@ -32,8 +39,8 @@ const active = field.record({
   https_sni: typedefs.sni({ required: false }),
   https_verify_certificate: field.boolean({ default: true, required: true }),
   headers: field.extend(typedefs.headers(), { required: false }),
-  healthy: field.record({ interval: seconds(0), http_statuses: statuses([200, 302]), successes: count() }),
-  unhealthy: field.record({
+  healthy: recordWithDefaults({ interval: seconds(0), http_statuses: statuses([200, 302]), successes: count() }),
+  unhealthy: recordWithDefaults({
     interval: seconds(0),
     http_statuses: statuses([429, 404, 500, 501, 502, 503, 504, 505]),
     tcp_failures: count(),
@@ -41,10 +48,10 @@ const active = field.record({
     http_failures: count(),
   }),
 })
-const passive = field.record({
+const passive = recordWithDefaults({
   type: checkType(),
-  healthy: field.record({ http_statuses: statuses(OK_STATUSES), successes: count() }),
-  unhealthy: field.record({
+  healthy: recordWithDefaults({ http_statuses: statuses(OK_STATUSES), successes: count() }),
+  unhealthy: recordWithDefaults({
     http_statuses: statuses([429, 500, 503]),
     tcp_failures: count(),
     timeouts: count(),
@@ -109,7 +116,10 @@ export const upstreams = defineEntity({
     hash_on_uri_capture: hashName(),
     hash_fallback_uri_capture: hashName(),
     slots: field.integer({ default: 10_000, between: [10, 65_536], description: 'Size of the wheel.' }),
-    healthchecks: field.record({ active, passive, threshold: field.number({ default: 0, between: [0, 100] }) }),
+    healthchecks: field.record(
+      { active, passive, threshold: field.number({ default: 0, between: [0, 100] }) },
+      { default: { active: active.default as object, passive: passive.default as object } },
+    ),
     tags: typedefs.tags(),
     host_header: typedefs.hostWithOptionalPort(),
     client_certificate: field.foreign('certificates', { description: 'Shown to the targets.' }),

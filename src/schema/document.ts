@@ -27,6 +27,7 @@ function fieldDocument(field: Field, recordsRequired: boolean): Record<string, u
   const isRecord = field.type === 'record'
   for (const [name, value] of Object.entries(field)) {
     if (name === 'since' || typeof value === 'function' || value === undefined) continue
+    if (name === 'fields' && field.abstract === true) continue
     if (name === 'fields' && isRecord) document[name] = fieldList(value as Fields, recordsRequired)
     else if (name === 'elements' || name === 'keys' || name === 'values') document[name] = fieldDocument(value, false)
     else if (name === 'shorthand_fields') document[name] = (value as readonly ShorthandField[]).map(shorthandDocument)

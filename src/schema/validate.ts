@@ -73,13 +73,13 @@ function fillContext({ operation, nowMs, uuid, randomBytes }: ValidateContext): 
 function finish(definition: EntityDefinition, input: Input, whole: Row, context: ValidateContext): Validation {
   const subschema = findSubschema(definition, context, whole)
   if (subschema.errors !== null) return invalid(subschema.errors)
-  const { fields, check } = compile(definition, subschema.found)
+  const { fields, blank, check } = compile(definition, subschema.found)
   const updating = context.operation === 'update'
   const scope = { updating, ignoresUnknownNulls: context.operation === 'stored', foreign: foreignFinder(context) }
   const errors = check(whole, scope, !updating)
   const failed = withTransformErrors(definition, { input, row: whole, context, errors })
   if (failed !== null) return invalid(failed)
-  const row = completeRow(definition, fields, whole, context)
+  const row = completeRow(definition, { fields, blank }, whole, context)
   const codeErrors = definition.validate?.(row) ?? null
   if (codeErrors !== null && Object.keys(codeErrors).length > 0) return invalid(codeErrors)
   if (definition.transform === undefined || context.operation === 'stored' || context.transform === false) {
@@ -89,7 +89,12 @@ function finish(definition: EntityDefinition, input: Input, whole: Row, context:
 }
 
 /** Every field of the definition, null where nothing was given; `ttl` where the entity has one. Nothing else. */
-function completeRow(definition: EntityDefinition, fields: Fields, whole: Row, context: ValidateContext): Row {
+function completeRow(
+  definition: EntityDefinition,
+  { fields, blank }: Pick<Compiled, 'fields' | 'blank'>,
+  whole: Row,
+  context: ValidateContext,
+): Row {
   // Nested records of a PATCH may lack members that a newer version of the schema has.
   const source =
     context.operation === 'update' ? fillRecord(fields, whole, { ...fillContext(context), operation: 'stored' }) : whole
@@ -104,6 +109,11 @@ function completeRow(definition: EntityDefinition, fields: Fields, whole: Row, c
 
 interface Compiled {
   readonly fields: Fields
+  /**
+   * Every field null, as JSON.parse makes it: copies of it stay compact. An object that gets more than a dozen members
+   * by computed names becomes a hash table of 800 bytes, and a node holds one for each of its rows.
+   */
+  readonly blank: Row
   readonly shorthands: EntityDefinition['shorthand_fields']
   readonly check: ReturnType<typeof compileRow>
 }
@@ -129,6 +139,7 @@ function compileDefinition(definition: EntityDefinition, subschema: Subschema): 
   const checked = definition.ttl === true ? { ...fields, ttl: { type: 'number', gt: -1 } as const } : fields
   return {
     fields,
+    blank: JSON.parse(JSON.stringify(Object.fromEntries(Object.keys(fields).map(name => [name, null])))),
     shorthands: [...(definition.shorthand_fields ?? []), ...(subschema.shorthand_fields ?? [])],
     // Kong does not look at `updated_at`, which is overwritten anyway.
     check: compileRow(checked, checks, new Set(['updated_at'])),
