@@ -101,7 +101,7 @@ function completeRow(
   const entries = fieldEntries(fields)
   for (const [name] of entries) source[name] ??= null
   if (Object.keys(source).length === entries.length) return source
-  const row: Row = {}
+  const row: Row = { ...blank }
   for (const [name] of entries) row[name] = source[name]
   if (definition.ttl === true && whole['ttl'] !== undefined) row['ttl'] = whole['ttl']
   return row
