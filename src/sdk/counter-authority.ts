@@ -33,6 +33,9 @@ export interface CounterAuthority {
   readonly size: number
 }
 
+/** Requests that waited longer than this beyond the end of their window get no lease on it any more. */
+const graceMs = 10_000
+
 export function createCounterAuthority({
   clock,
   workerCount,
@@ -42,10 +45,13 @@ export function createCounterAuthority({
   readonly workerCount: () => number
   readonly keyCountMax?: number
 }): CounterAuthority {
-  const table = createWindowTable({ clock, keyCountMax, create: () => ({ used: 0 }) })
+  const table = createWindowTable({ clock, keyCountMax, graceMs, create: () => ({ used: 0 }) })
 
   /** A worker that asks for several requests at once gets more than their number only once per key. */
   function grant({ windows }: LeaseGroup, generous: Set<object>): { granted: number; used: number }[] {
+    const oldest = clock.now() - graceMs
+    const isOver = windows.some(({ endsAt }) => endsAt <= oldest)
+    if (isOver) return windows.map(({ limit }) => ({ granted: 0, used: limit }))
     const counters = windows.map(({ endsAt, key }) => table.get(endsAt, key))
     const hasRoom = windows.every(({ wanted, limit }, i) => !wanted || counters[i]!.used < limit)
     return windows.map(({ wanted, limit }, i) => {

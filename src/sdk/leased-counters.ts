@@ -65,8 +65,13 @@ export function createLeasedCounters({
     return { taken: true, usages }
   }
 
-  function receive({ windows, leases }: Waiter, grants: LeaseAnswer['groups'][number]): void {
-    const isRefused = windows.some((_, i) => leases[i]!.left === 0 && grants[i]!.granted === 0)
+  /** Returns the usage if there was no room, null if the request may try to spend. */
+  function receive(
+    { windows, leases }: Waiter,
+    asked: LeaseGroup,
+    grants: LeaseAnswer['groups'][number],
+  ): CounterUsage | null {
+    const isRefused = windows.some((_, i) => asked.windows[i]!.wanted && grants[i]!.granted === 0)
     for (let i = 0; i < windows.length; i++) {
       const { granted, used } = grants[i]!
       const { limit, endsAt } = windows[i]!
@@ -78,6 +83,7 @@ export function createLeasedCounters({
       lease.fullLimit = limit
       lease.fullUntil = Math.min(endsAt, clock.now() + idleLeaseMs)
     }
+    return isRefused ? { taken: false, usages: leases.map(lease => lease.used) } : null
   }
 
   /** One question at a time: what comes up meanwhile goes into the next, so that load makes them larger, not more. */
@@ -86,17 +92,17 @@ export function createLeasedCounters({
     while (waiters.length > 0) {
       const asking = waiters
       waiters = []
+      const groups = asking.map(toGroup)
       try {
-        const answer = await ask({ groups: asking.map(toGroup), returns: [] })
-        for (let i = 0; i < asking.length; i++) receive(asking[i]!, answer.groups[i]!)
+        const answer = await ask({ groups, returns: [] })
+        for (const [i, waiter] of asking.entries()) {
+          const usage = receive(waiter, groups[i]!, answer.groups[i]!) ?? spend(waiter.windows, waiter.leases)
+          // A lease that was in hand when asking may have been spent meanwhile.
+          if (usage === null) waiters.push(waiter)
+          else waiter.settle.resolve(usage)
+        }
       } catch (error) {
         for (const { settle } of asking) settle.reject(error)
-        continue
-      }
-      for (const waiter of asking) {
-        const usage = spend(waiter.windows, waiter.leases)
-        if (usage === null) waiters.push(waiter)
-        else waiter.settle.resolve(usage)
       }
     }
     isAsking = false

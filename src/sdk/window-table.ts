@@ -5,6 +5,8 @@ export interface WindowTableOptions<T> {
   readonly clock: Clock
   readonly create: () => T
   readonly keyCountMax: number
+  /** How long an ended window is kept, for requests that began in it and are still waiting. */
+  readonly graceMs?: number
 }
 
 /**
@@ -17,12 +19,17 @@ export interface WindowTable<T> {
   readonly size: number
 }
 
-export function createWindowTable<T>({ clock, create, keyCountMax }: WindowTableOptions<T>): WindowTable<T> {
+export function createWindowTable<T>({
+  clock,
+  create,
+  keyCountMax,
+  graceMs = 0,
+}: WindowTableOptions<T>): WindowTable<T> {
   const windows = new Map<number, Map<string, T>>()
   let size = 0
 
   function open(endsAt: number): Map<string, T> {
-    const now = clock.now()
+    const now = clock.now() - graceMs
     for (const [end, counters] of windows) {
       if (end > now) continue
       windows.delete(end)
