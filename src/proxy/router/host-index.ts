@@ -61,19 +61,19 @@ class PrefixTable {
   }
 }
 
-/** The routes of one host condition. */
+/** The routes of one host condition. Tables are made when needed: there may be an index for each of 10,000 hosts. */
 class PathIndex {
-  readonly #prefixes = new PrefixTable()
+  #prefixes: PrefixTable | null = null
   /** By the literal text with which the regex begins. */
-  readonly #regexes = new PrefixTable()
-  readonly #withoutPath = new CandidateList()
+  #regexes: PrefixTable | null = null
+  #withoutPath: CandidateList | null = null
 
   get isEmpty(): boolean {
-    return this.#prefixes.isEmpty && this.#regexes.isEmpty && this.#withoutPath.isEmpty
+    return [this.#prefixes, this.#regexes, this.#withoutPath].every(table => table === null || table.isEmpty)
   }
 
   insert(entry: RouteEntry, port: number | null): void {
-    if (entry.paths === null) this.#withoutPath.insert({ entry, port, path: -1 })
+    if (entry.paths === null) (this.#withoutPath ??= new CandidateList()).insert({ entry, port, path: -1 })
     else
       entry.paths.forEach((condition, path) => {
         this.#table(condition.regex).insert(condition.text, { entry, port, path })
@@ -81,7 +81,7 @@ class PathIndex {
   }
 
   remove(entry: RouteEntry, port: number | null): void {
-    if (entry.paths === null) this.#withoutPath.remove({ entry, port, path: -1 })
+    if (entry.paths === null) this.#withoutPath?.remove({ entry, port, path: -1 })
     else
       entry.paths.forEach((condition, path) => {
         this.#table(condition.regex).remove(condition.text, { entry, port, path })
@@ -89,13 +89,13 @@ class PathIndex {
   }
 
   search(search: Search): void {
-    this.#prefixes.search(search)
-    if (!this.#regexes.isEmpty) this.#regexes.search(search)
-    this.#withoutPath.search(search)
+    this.#prefixes?.search(search)
+    this.#regexes?.search(search)
+    this.#withoutPath?.search(search)
   }
 
   #table(regex: RegExp | null): PrefixTable {
-    return regex === null ? this.#prefixes : this.#regexes
+    return regex === null ? (this.#prefixes ??= new PrefixTable()) : (this.#regexes ??= new PrefixTable())
   }
 }
 

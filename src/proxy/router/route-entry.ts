@@ -177,7 +177,9 @@ interface PriorityInput {
 
 /**
  * Bits 63-61 number of kinds of condition, 60 only plain hosts, 59-52 number of headers, 51 regex paths,
- * 50-19 regex_priority, 18-0 length of the prefix (reference: proxy.md 2.1).
+ * 50-19 regex_priority, 18-0 length of the prefix (reference: proxy.md 2.1). This is the layout that Kong documents.
+ * Kong 3.9 itself shifts some of these numbers by 32 bits only (a slip with LuaJIT's `bit.lshift`), so that there a
+ * plain host, and then a regex path, can outweigh the number of conditions; its own tests do not tell the two apart.
  */
 function priority({ hosts, methods, headers, snis, group, regexPriority }: PriorityInput): {
   high: number
