@@ -76,7 +76,8 @@ function namesConfig(check: NonNullable<EntityDefinition['entity_checks']>[numbe
   return /"config\./.test(JSON.stringify(check))
 }
 
-function protocolsField({ protocols, protocols_default = protocols }: PluginSchema): Field {
+/** In order of the alphabet, as Kong lists them, but for a default that the plugin orders itself. */
+function protocolsField({ protocols, protocols_default }: PluginSchema): Field {
   const one_of = [...protocols].sort()
-  return field.set(field.string({ one_of }), { required: true, default: [...protocols_default].sort() })
+  return field.set(field.string({ one_of }), { required: true, default: protocols_default ?? one_of })
 }
