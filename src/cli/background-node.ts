@@ -24,12 +24,12 @@ export function startInBackground({ settings }: LoadedSettings, { env }: Command
   // What the runtime itself says when it crashes belongs into the log, too.
   const log = openSync(path, 'a', 0o644)
   const main = fileURLToPath(new URL('../main.ts', import.meta.url))
-  const child = spawn(
-    process.execPath,
-    // A debugger that any process of the user can switch on with a signal has no place in a gateway.
-    [...process.execArgv, '--disable-sigusr1', main, NODE_COMMAND, '--prefix', settings.prefix],
-    { cwd: settings.prefix, env: { ...env }, detached: true, stdio: ['ignore', log, log, 'ipc'] },
-  )
+  const child = spawn(process.execPath, [...process.execArgv, main, NODE_COMMAND, '--prefix', settings.prefix], {
+    cwd: settings.prefix,
+    env: { ...env },
+    detached: true,
+    stdio: ['ignore', log, log, 'ipc'],
+  })
   closeSync(log)
   return new Promise((resolve, reject) => {
     child.once('error', error => reject(new CliError(`could not start the node: ${error.message}`)))

@@ -130,6 +130,7 @@ function listenToSignals(): Signals {
     asked = true
     run('stopping', signal === 'SIGQUIT' ? quit : stop)
   }
+  // Taking SIGUSR1 also keeps the runtime from opening its debugger to whoever may send signals.
   const names = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR1'] as const
   for (const name of names) process.on(name, act)
   return {
