@@ -1,5 +1,6 @@
 /** Ids for entities that a declarative file gives none: the same for the same file, on every node. Kong's rules. */
 import type { EntityDefinition } from '../schema/entity.ts'
+import { luaText } from '../schema/messages.ts'
 import { uuidV5 } from './uuid-v5.ts'
 
 const ROOT_NAMESPACE = 'fd02801f-0957-4a15-a55a-c8d9606f30b5'
@@ -54,6 +55,6 @@ function endpointKey({ definition, values, parentField, parentId }: IdSource): s
   if (field.unique === true) return value
   const parents = Object.entries(definition.fields)
     .filter(([, { type, on_delete }]) => type === 'foreign' && on_delete === 'cascade')
-    .map(([foreign]) => (parentField === null ? String(values[foreign] ?? '') : parentId!))
+    .map(([foreign]) => (parentField === null ? luaText(values[foreign] ?? '') : parentId!))
   return [value, ...parents, ...(field.unique_across_ws === true ? [] : [ANY_WORKSPACE])].join(':')
 }

@@ -9,6 +9,7 @@ import type { EntityCatalog } from '../entities/catalog.ts'
 import type { Row } from '../entities/config.ts'
 import { DEFAULT_WORKSPACE_ID } from '../entities/workspaces.ts'
 import { isObject } from '../schema/defaults.ts'
+import { luaText } from '../schema/messages.ts'
 import { declarableEntities, type DocumentTree, type Item, readTree, treeErrors, walkItems } from './document-tree.ts'
 import { deterministicId } from './entity-ids.ts'
 import { migrateDocument } from './migrate-paths.ts'
@@ -113,7 +114,7 @@ function assignIds(tree: DocumentTree, context: ParseContext): Map<Item, string>
 function primaryKey({ definition, values, parentField }: Item, parentId: string | null): string | null {
   const name = definition.primary_key?.[0] ?? 'id'
   const given = values[name]
-  if (given !== undefined && given !== null) return String(given)
+  if (given !== undefined && given !== null) return luaText(given)
   return definition.fields[name]!.uuid === true ? deterministicId({ definition, values, parentField, parentId }) : null
 }
 

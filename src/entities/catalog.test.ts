@@ -126,6 +126,7 @@ const cases: readonly [entity: string, input: Input, errors: unknown][] = [
   ['consumers', {}, whole("at least one of these fields must be non-empty: 'custom_id', 'username'")],
   ['plugins', { name: 'nope' }, { name: "plugin 'nope' not enabled; add it to the 'plugins' configuration property" }],
   ['plugins', { config: {} }, { name: 'required field missing' }],
+  ['vaults', { prefix: 'my', name: { toString: 1 } }, { name: "vault '{toString=1}' is not installed" }],
   [
     'plugins',
     { name: 'limiter' },

@@ -2,6 +2,7 @@
 import * as field from '../schema/field.ts'
 import type { Field, Fields } from '../schema/field.ts'
 import type { EntityDefinition } from '../schema/entity.ts'
+import { luaText } from '../schema/messages.ts'
 import * as typedefs from '../schema/typedefs.ts'
 import type { FieldErrors, Subschema } from '../schema/validate.ts'
 import type { PluginSchema } from './plugin-schema.ts'
@@ -27,7 +28,7 @@ export function createSubschemaFinders(options: SubschemaOptions): ReadonlyMap<s
   const byName =
     (kinds: ReadonlyMap<string, Subschema>, text: (name: string) => string): SubschemaFinder =>
     row =>
-      kinds.get(String(row['name'])) ?? { errors: { name: text(String(row['name'])) } }
+      kinds.get(row['name'] as string) ?? { errors: { name: text(luaText(row['name'])) } }
   return new Map<string, SubschemaFinder>([
     ['routes', row => findRouteSubschema(routes, row['protocols'])],
     [
@@ -48,7 +49,7 @@ function findRouteSubschema(
     const found = routes.get(protocol)
     if (found !== undefined) return found
   }
-  return { errors: { protocols: `unknown type: ${list.length === 0 ? 'nil' : String(list[0])}` } }
+  return { errors: { protocols: `unknown type: ${luaText(list[0])}` } }
 }
 
 function pluginSubschema(schema: PluginSchema): Subschema {

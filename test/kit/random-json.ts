@@ -14,6 +14,7 @@ const TEXTS = [
   '{vault://env/x}',
   '__proto__',
   'constructor',
+  'toString',
   '0',
   '-----BEGIN CERTIFICATE-----',
 ]
