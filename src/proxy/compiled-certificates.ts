@@ -96,12 +96,12 @@ export class CertificateTable {
   }
 }
 
+/**
+ * The main pair last: a context given to Node's SNICallback presents only the pair that was set last, while one that
+ * a TLS socket starts with presents whichever its client can use.
+ */
 function pairs(row: Row): { cert: string[]; key: string[] } {
-  const cert = [String(row['cert'])]
-  const key = [String(row['key'])]
-  if (typeof row['cert_alt'] === 'string' && typeof row['key_alt'] === 'string') {
-    cert.push(row['cert_alt'])
-    key.push(row['key_alt'])
-  }
-  return { cert, key }
+  const { cert, key, cert_alt, key_alt } = row
+  if (typeof cert_alt !== 'string' || typeof key_alt !== 'string') return { cert: [String(cert)], key: [String(key)] }
+  return { cert: [cert_alt, String(cert)], key: [key_alt, String(key)] }
 }

@@ -1,6 +1,9 @@
 /** What a running configuration does with snapshots and deltas, one behaviour at a time. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Server } from 'node:net'
 import { test } from 'node:test'
+import { connect, createServer as createTlsServer, TLSSocket } from 'node:tls'
 import { seededRandom } from '../base/random.ts'
 import type { ConfigChange, Row } from '../entities/config.ts'
 import {
@@ -327,6 +330,38 @@ test('secureContext() chooses by exact name, then wildcards, and follows a chang
   change(config, put('certificates', { ...a, ...selfSignedPair('c') }))
   assert.notEqual(config.secureContext('a.test'), first)
   assert.equal(refusal(put('certificates', { ...a, cert: b['cert'] })).entity, 'certificates')
+})
+
+test('secureContext() holds the pair of the name, and its other pair for clients that need that kind', async t => {
+  const { config, row, id } = fixture()
+  const rsa = selfSignedPair('rsa.test', 'rsa')
+  const both = row('certificates', { ...selfSignedPair('ec.test'), cert_alt: rsa.cert, key_alt: rsa.key })
+  change(config, put('certificates', both), put('snis', row('snis', { name: '*.site.test', certificate: id(both) })))
+  const bySni = createTlsServer({
+    ...selfSignedPair('default.test'),
+    SNICallback: (name, done) => done(null, config.secureContext(name) ?? undefined),
+  })
+  // As a listener does that knows the name before the handshake: such a socket has both pairs to choose from.
+  const byContext = createServer(socket => {
+    new TLSSocket(socket, { isServer: true, secureContext: config.secureContext('a.site.test')! }).on('error', () => {})
+  })
+  for (const server of [bySni, byContext]) {
+    t.after(() => server.close())
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  }
+  const presented = async (server: Server, servername: string, ciphers?: string) => {
+    const { port } = server.address() as AddressInfo
+    const version = ciphers === undefined ? {} : { ciphers, maxVersion: 'TLSv1.2' as const }
+    const socket = connect({ host: '127.0.0.1', port, servername, rejectUnauthorized: false, ...version })
+    await once(socket, 'secureConnect')
+    const { subject } = socket.getPeerCertificate()
+    socket.destroy()
+    return subject.CN
+  }
+  assert.equal(await presented(bySni, 'other.test'), 'default.test')
+  assert.equal(await presented(bySni, 'a.site.test'), 'ec.test')
+  assert.equal(await presented(byContext, 'a.site.test'), 'ec.test')
+  assert.equal(await presented(byContext, 'a.site.test', 'ECDHE-RSA-AES128-GCM-SHA256'), 'rsa.test')
 })
 
 test('tlsOptions follow the client certificate and the authorities that a service names', () => {

@@ -2,12 +2,21 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { selfSigned } from '../../src/base/certificates.ts'
 
-export function selfSignedPair(commonName: string): { readonly cert: string; readonly key: string } {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', {
-    namedCurve: 'P-256',
-    publicKeyEncoding: { type: 'spki', format: 'pem' },
-    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-  })
+type KeyType = 'ec' | 'rsa'
+
+function generateKey(type: KeyType): { readonly privateKey: string; readonly publicKey: string } {
+  const publicKeyEncoding = { type: 'spki', format: 'pem' } as const
+  const privateKeyEncoding = { type: 'pkcs8', format: 'pem' } as const
+  return type === 'ec'
+    ? generateKeyPairSync('ec', { namedCurve: 'P-256', publicKeyEncoding, privateKeyEncoding })
+    : generateKeyPairSync('rsa', { modulusLength: 2048, publicKeyEncoding, privateKeyEncoding })
+}
+
+export function selfSignedPair(
+  commonName: string,
+  type: KeyType = 'ec',
+): { readonly cert: string; readonly key: string } {
+  const { privateKey, publicKey } = generateKey(type)
   const cert = selfSigned({
     subject: { CN: commonName },
     key: { privateKey, publicKey },
