@@ -16,6 +16,7 @@ export function checkNode(context: RuleContext, findings: Findings): void {
   if (settings.node_id !== null && !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(settings.node_id)) {
     findings.errors.push(`node_id must be a valid UUID, got '${settings.node_id}'` + origin('node_id'))
   }
+  if (/[\0-\x1f\x7f]/.test(settings.prefix)) findings.errors.push('prefix must not contain control characters')
   const [pieces, bytes] = settings.nginx_http_large_client_header_buffers.split(/\s+/)
   if (!/^[1-9]\d{0,3}$/.test(pieces ?? '') || !/^[1-9]\d{0,6}[kmKM]?$/.test(bytes ?? '')) {
     findings.errors.push(
