@@ -1,8 +1,5 @@
 /** The plugins that come with the gateway: an explicit list, in the order in which they run. */
-import type { PluginSchema } from '../entities/catalog.ts'
-import type { EntityDefinition } from '../schema/entity.ts'
-import type { Field } from '../schema/field.ts'
-import type { PluginDefinition } from '../sdk/sdk.ts'
+import type { EntityDefinition, Field, PluginDefinition, PluginSchema } from '../sdk/sdk.ts'
 import correlationId from './correlation-id.ts'
 import cors from './cors.ts'
 import httpLog from './http-log.ts'

@@ -32,94 +32,104 @@ interface Pending {
   readonly reject: (error: Error) => void
   readonly dueAt: number
 }
-interface Connection {
-  readonly socket: net.Socket
-  readonly pending: Pending[]
-  timer: Timer | null
-}
 
 export function createRedisClient(settings: RedisSettings, clock: Clock): RedisClient {
-  const host = settings.host ?? '127.0.0.1'
-  const port = settings.port ?? 6379
-  const timeoutMs = settings.timeout ?? 2000
   let connection: Connection | null = null
   let isClosed = false
 
   function open(): Connection {
-    const socket = connect(host, port, settings)
-    socket.setNoDelay(true)
-    socket.unref()
-    const opened: Connection = { socket, pending: [], timer: null }
-    const parser = createReplyParser(reply => {
-      const first = opened.pending.shift()
-      if (first === undefined) return
-      if (reply instanceof RedisError) first.reject(reply)
-      else first.resolve(reply)
+    const opened = createConnection(settings, clock, () => {
+      if (connection === opened) connection = null
     })
-    socket.on('data', (bytes: Buffer) => {
-      try {
-        parser.push(bytes)
-      } catch (error) {
-        socket.destroy(error as Error)
-      }
-    })
-    socket.on('error', () => {})
-    socket.on('close', () => drop(opened, new Error(`connection to redis ${host}:${port} was closed`)))
-    greet(opened)
     return opened
-  }
-
-  /** A refusal here makes every later command fail with Redis's own words, so its answer needs no looking at. */
-  function greet(opened: Connection): void {
-    const { username, password, database } = settings
-    const ignore = () => {}
-    if (password) write(opened, username ? ['AUTH', username, password] : ['AUTH', password]).catch(ignore)
-    if (database) {
-      write(opened, ['SELECT', database]).catch(error => drop(opened, error as Error))
-    }
-  }
-
-  function write(to: Connection, words: readonly (string | number)[]): Promise<RedisReply> {
-    const { promise, resolve, reject } = Promise.withResolvers<RedisReply>()
-    to.pending.push({ resolve, reject, dueAt: clock.monotonic() + timeoutMs })
-    to.timer ??= clock.after(timeoutMs, () => expire(to))
-    to.socket.write(encodeCommand(words))
-    return promise
-  }
-
-  /** Answers come in order: when the first is late, so is everything behind it. */
-  function expire(late: Connection): void {
-    late.timer = null
-    const first = late.pending[0]
-    if (first === undefined) return
-    const leftMs = first.dueAt - clock.monotonic()
-    if (leftMs > 0) late.timer = clock.after(leftMs, () => expire(late))
-    else drop(late, new Error(`redis ${host}:${port} did not answer within ${timeoutMs} ms`))
-  }
-
-  function drop(dropped: Connection, error: Error): void {
-    if (connection === dropped) connection = null
-    dropped.timer?.cancel()
-    dropped.socket.destroy()
-    for (const { reject } of dropped.pending.splice(0)) reject(error)
   }
 
   return {
     command(...words) {
       if (isClosed) return Promise.reject(new Error('the redis client is closed'))
       connection ??= open()
-      if (connection.pending.length >= pendingCountMax)
-        return Promise.reject(new Error('too many commands wait for redis'))
-      return write(connection, words)
+      return connection.write(words)
     },
     close() {
       isClosed = true
-      if (connection !== null) drop(connection, new Error('the redis client is closed'))
+      connection?.drop(new Error('the redis client is closed'))
     },
   }
 }
 
-function connect(host: string, port: number, { ssl, ssl_verify, server_name }: RedisSettings): net.Socket {
+interface Connection {
+  write(words: readonly (string | number)[]): Promise<RedisReply>
+  /** Ends it; commands under way fail with this error. */
+  drop(error: Error): void
+}
+
+function createConnection(settings: RedisSettings, clock: Clock, onDrop: () => void): Connection {
+  const server = `redis ${settings.host ?? '127.0.0.1'}:${settings.port ?? 6379}`
+  const timeoutMs = settings.timeout ?? 2000
+  const pending: Pending[] = []
+  let timer: Timer | null = null
+  const socket = connect(settings)
+  const parser = createReplyParser(reply => {
+    const first = pending.shift()
+    if (reply instanceof RedisError) first?.reject(reply)
+    else first?.resolve(reply)
+  })
+
+  function write(words: readonly (string | number)[]): Promise<RedisReply> {
+    if (pending.length >= pendingCountMax) return Promise.reject(new Error(`too many commands wait for ${server}`))
+    const { promise, resolve, reject } = Promise.withResolvers<RedisReply>()
+    pending.push({ resolve, reject, dueAt: clock.monotonic() + timeoutMs })
+    timer ??= clock.after(timeoutMs, expire)
+    socket.write(encodeCommand(words))
+    return promise
+  }
+
+  /** Answers come in order: when the first is late, so is everything behind it. */
+  function expire(): void {
+    timer = null
+    const first = pending[0]
+    if (first === undefined) return
+    const leftMs = first.dueAt - clock.monotonic()
+    if (leftMs > 0) timer = clock.after(leftMs, expire)
+    else drop(new Error(`${server} did not answer within ${timeoutMs} ms`))
+  }
+
+  function drop(error: Error): void {
+    onDrop()
+    timer?.cancel()
+    socket.destroy()
+    for (const { reject } of pending.splice(0)) reject(error)
+  }
+
+  socket.setNoDelay(true)
+  socket.unref()
+  socket.on('data', (bytes: Buffer) => {
+    try {
+      parser.push(bytes)
+    } catch (error) {
+      drop(error as Error)
+    }
+  })
+  // What was wrong is told by `close`, which always follows.
+  socket.on('error', () => {})
+  socket.on('close', () => drop(new Error(`the connection to ${server} was closed`)))
+  greet(settings, write, drop)
+  return { write, drop }
+}
+
+/** A refused password needs no looking at: every later command then fails with Redis's own words. */
+function greet(
+  { username, password, database }: RedisSettings,
+  write: Connection['write'],
+  drop: Connection['drop'],
+): void {
+  if (password) write(username ? ['AUTH', username, password] : ['AUTH', password]).catch(() => {})
+  if (database) write(['SELECT', database]).catch(drop)
+}
+
+function connect({ ssl, ssl_verify, server_name, ...address }: RedisSettings): net.Socket {
+  const host = address.host ?? '127.0.0.1'
+  const port = address.port ?? 6379
   if (!ssl) return net.connect({ host, port })
   const servername = server_name ?? (net.isIP(host) === 0 ? host : '')
   return tls.connect({ host, port, servername, rejectUnauthorized: ssl_verify === true })
