@@ -18,6 +18,8 @@ export interface AdminServer extends HttpListener {
 }
 
 const methodsWithBody = new Set(['POST', 'PUT', 'PATCH'])
+/** A body that nobody reads: up to this Node takes it off the connection, beyond it the connection is not worth it. */
+const unreadBytesMax = 64 * 1024
 /** What is read and thrown away after a refused body, so that the client sees the answer and not a reset. */
 const drainBytesMax = 32 * 1024 * 1024
 const drainMs = 5_000
@@ -89,7 +91,7 @@ export function createAdminServer(options: AdminOptions): AdminServer {
     if (content !== null) headers.push('Content-Type', content.type)
     const hasLength = reply.status !== 204 && reply.status !== 304
     if (hasLength) headers.push('Content-Length', String(content === null ? 0 : Buffer.byteLength(content.text)))
-    const isUnread = !request.complete && methodsWithBody.has(request.method ?? '')
+    const isUnread = !request.complete && declaredBytes(request) > unreadBytesMax
     if (isUnread) headers.push('Connection', 'close')
     response.writeHead(reply.status, headers)
     // Head and body leave in one write: Node joins a string to the head that has not been sent yet.
@@ -120,6 +122,12 @@ export function createAdminServer(options: AdminOptions): AdminServer {
 const serverToken = `kong/${KONG_VERSION}`
 const jsonType = 'application/json; charset=utf-8'
 const noBody = { ok: true, body: { kind: 'none' } } as const
+
+/** Of the body; without a length it may be any. */
+function declaredBytes({ headers }: IncomingMessage): number {
+  if (headers['transfer-encoding'] !== undefined) return Number.POSITIVE_INFINITY
+  return Number(headers['content-length'] ?? 0)
+}
 
 function headerLines(flat: readonly string[]): string[] {
   const lines = [`Content-Type: ${jsonType}`]

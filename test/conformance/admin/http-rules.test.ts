@@ -127,7 +127,7 @@ test('a body above the limit is refused while its client still sends', async () 
   assert.equal(status, 413)
   assert.equal(await sendChunked(content, headers), 413)
   const unfinished = await raw(
-    'POST /services HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n\r\n',
+    'POST /services HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 99999\r\n\r\n',
   )
   assert.match(unfinished, /^HTTP\/1\.1 415 /)
 })
@@ -147,6 +147,17 @@ test('requests that are not HTTP get an answer and lose the connection', async (
     assert.match(await raw(text), new RegExp(`^HTTP/1\\.1 ${status} `), text.slice(0, 30))
   }
   assert.match(await raw('GET /services HTTP/1.0\r\n\r\n'), /^HTTP\/1\.1 200 /)
+})
+
+test('a body that no method asked for is not waited for', async () => {
+  for (const method of ['GET', 'DELETE', 'OPTIONS']) {
+    const answer = await raw(`${method} /services/x HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nabc`)
+    assert.match(answer, /^HTTP\/1\.1 (404|204) .*\r\n[\s\S]*Connection: close/, method)
+  }
+  const whole = await raw(
+    'GET /services HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET /nope HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
+  )
+  assert.deepEqual(whole.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 200', 'HTTP/1.1 404'])
 })
 
 test('a client that leaves in the middle of its body is no error', async () => {
@@ -191,7 +202,7 @@ function raw(text: string): Promise<string> {
     socket.on('data', chunk => {
       answer += chunk
       // The rest of a promised body never comes.
-      if (answer.startsWith('HTTP/1.1 415')) socket.end()
+      if (/^Connection: close\r$/im.test(answer)) socket.end()
     })
     socket.on('close', () => resolve(answer))
     socket.on('error', reject)
