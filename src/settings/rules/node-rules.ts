@@ -1,6 +1,6 @@
 /** What one node by itself must agree on: its store, id, certificates, and what is not there yet. */
 import { resolve } from 'node:path'
-import { keyMatches } from '../key-material.ts'
+import { keyMatches, readKeyMaterial } from '../key-material.ts'
 import type { Findings, RuleContext } from './rule.ts'
 
 /** Stores that a node can open today. The others are in the schema, so that their settings load and are checked. */
@@ -76,6 +76,12 @@ function checkCertificates({ settings, isGiven, origin }: RuleContext, { errors 
 }
 
 function checkFiles({ settings, files, origin }: RuleContext, { errors }: Findings): void {
+  for (const trusted of settings.lua_ssl_trusted_certificate) {
+    const material = trusted === 'system' ? null : readKeyMaterial(trusted, 'certificate', files)
+    if (material?.ok !== false) continue
+    const place = origin('lua_ssl_trusted_certificate')
+    errors.push(`lua_ssl_trusted_certificate: failed loading certificate from ${material.shown}${place}`)
+  }
   const names = ['error_template_html', 'error_template_json', 'error_template_xml', 'error_template_plain'] as const
   for (const name of names) {
     const path = settings[name]

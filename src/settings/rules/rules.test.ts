@@ -97,6 +97,10 @@ const REFUSED: readonly [env: Readonly<Record<string, string>>, error: string][]
   [{ ssl_cert: 'CERT' }, 'ssl_cert_key must be specified'],
   [{ admin_ssl_cert_key: 'KEY' }, 'admin_ssl_cert must be specified'],
   [{ ssl_cert: 'CERT', ssl_cert_key: 'OTHER' }, 'ssl_cert_key does not belong to ssl_cert'],
+  [
+    { lua_ssl_trusted_certificate: 'system,none.pem' },
+    'lua_ssl_trusted_certificate: failed loading certificate from none.pem',
+  ],
   [{ client_ssl_cert: 'CERT' }, 'client_ssl_cert_key must be specified'],
   [
     { admin_listen: '127.0.0.1:8000', proxy_listen: '127.0.0.1:8000' },
@@ -130,6 +134,7 @@ const ACCEPTED: readonly Readonly<Record<string, string>>[] = [
   { storage: 'memory', declarative_config: 'kong.yml' },
   { trusted_ips: '0.0.0.0/0,::/0,unix:,10.1.2.3' },
   { dns_resolver: '10.0.0.1,10.0.0.2:5353,[::1]:53,fe80::1', dns_hostsfile: '/hosts', dns_order: 'last,aaaa' },
+  { lua_ssl_trusted_certificate: 'system,cluster.crt' },
   { headers: 'off' },
   { headers: 'X-Kong-Upstream-Status,VIA' },
   { ssl_cert: 'CERT,cluster.crt', ssl_cert_key: 'KEY,KEY' },
