@@ -53,7 +53,13 @@ const PACKAGES: Record<string, readonly string[]> = {
 }
 
 /** Folders whose job is one of these effects: a process reads its own environment and owns its own timers there. */
-const ENVIRONMENT_READERS = ['src/settings/', 'src/cli/', 'src/main.ts', 'src/node/fork-worker.ts']
+const ENVIRONMENT_READERS = [
+  'src/settings/',
+  'src/cli/',
+  'src/main.ts',
+  'src/node/fork-worker.ts',
+  'src/node/worker.ts',
+]
 
 const FORBIDDEN_NAMES = new Set([
   'utils',

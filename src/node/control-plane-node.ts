@@ -34,6 +34,7 @@ export async function startControlPlaneNode(context: NodeContext, endings: Endin
     proxy: null,
     control,
     cluster: cluster.admin,
+    entities: null,
     configurationHash: null,
     controlPlaneConnected: null,
     certificateExpiry: null,

@@ -5,6 +5,7 @@ import { createDataPlaneClient, type DataPlaneClient } from '../cluster/data-pla
 import { openSavedConfig, type SavedConfig } from '../cluster/saved-config.ts'
 import type { Settings } from '../settings/definition.ts'
 import type { NodeView } from './http-half.ts'
+import { readerOf } from './config-copy.ts'
 import { NodeApis } from './node-apis.ts'
 import type { Endings, NodeContext, RunningNode } from './node-context.ts'
 import { ProxyHalf } from './proxy-half.ts'
@@ -93,6 +94,7 @@ function viewOf(proxy: ProxyHalf, saved: SavedConfig, client: () => DataPlaneCli
     proxy,
     control: null,
     cluster: null,
+    entities: readerOf(saved),
     configurationHash: () => saved.head().config_hash,
     controlPlaneConnected: () => client().status().isConnected,
     certificateExpiry: () => {

@@ -5,6 +5,7 @@ import type { ClusterAdmin } from '../admin/cluster-admin.ts'
 import { createStatusReads } from '../admin/status-reads.ts'
 import type { HttpListener } from '../base/http-listener.ts'
 import type { ListenAddress } from '../base/listen-address.ts'
+import type { EntityReader } from '../entities/entity-reader.ts'
 import { LOG_LEVELS, type LogLevel } from '../base/logger.ts'
 import { renderMetrics } from '../sdk/exposition.ts'
 import { settingsDocument } from '../settings/document.ts'
@@ -22,6 +23,8 @@ export interface NodeView {
   readonly proxy: ProxyHalf | null
   readonly control: ControlHalf | null
   readonly cluster: ClusterAdmin | null
+  /** Where there is no database: what the Status API shows of upstreams. */
+  readonly entities: EntityReader | null
   /** Of a node without a database. */
   readonly configurationHash: (() => string) | null
   readonly controlPlaneConnected: (() => boolean) | null
@@ -125,7 +128,7 @@ export function createStatus(context: NodeContext, view: NodeView): HttpListener
     configurationHash: view.configurationHash,
     databaseReachable: async () => (view.control === null ? false : view.control.store.ping()),
     metrics: createMetrics(context, view),
-    upstreams: null,
+    upstreams: view.entities === null ? null : { entities: view.entities, health: upstreamHealth },
   })
   return createStatusServer({
     listen: settings.status_listen,

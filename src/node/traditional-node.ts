@@ -2,7 +2,7 @@
 import { createLocalLink } from '../cluster/local-link.ts'
 import type { ConfigSource } from '../cluster/link.ts'
 import { EMPTY_CONFIG_HASH } from '../entities/config.ts'
-import { MemoryCopy } from './config-copy.ts'
+import { MemoryCopy, readerOf } from './config-copy.ts'
 import { openControlHalf } from './control-half.ts'
 import { DeclarativeSource } from './declarative-source.ts'
 import type { NodeView } from './http-half.ts'
@@ -40,6 +40,7 @@ export async function startTraditionalNode(context: NodeContext, endings: Ending
     proxy,
     control,
     cluster: null,
+    entities: declarative === null ? null : readerOf(copy),
     configurationHash: declarative === null ? null : () => declarative.currentHash(),
     controlPlaneConnected: null,
     certificateExpiry: null,

@@ -15,6 +15,7 @@ import { createLeasedCounters } from '../sdk/leased-counters.ts'
 import { createMetricRegistry } from '../sdk/metrics-registry.ts'
 import { createWorkerTools, type WorkerTools } from '../sdk/plugin-tools.ts'
 import type { Settings } from '../settings/definition.ts'
+import envVault from '../vaults/env.ts'
 
 const tell = (message: FromWorker) => process.send!(message)
 const log = createLogger({ level: 'notice', write: line => process.stderr.write(line), now: systemClock.now })
@@ -53,6 +54,8 @@ function start(message: WorkerStart): void {
     plugins: new Map(plugins.map(plugin => [plugin.name, plugin])),
     tools: scope => tools!.for(scope),
     settings: proxySettings,
+    vaults: new Map([[envVault.name, envVault]]),
+    environment: process.env,
     clock,
     random,
     log,
