@@ -43,9 +43,26 @@ export function fieldEntries(fields: Fields): readonly (readonly [name: string, 
   return entries
 }
 
+const blanks = new WeakMap<Fields, Record<string, unknown>>()
+
+/**
+ * Every field null, as JSON.parse makes it: copies of it stay compact. An object that gets more than a dozen members
+ * by computed names becomes a hash table of 800 bytes, and a node holds one for each of its rows.
+ */
+export function blankRecord(fields: Fields): Readonly<Record<string, unknown>> {
+  let blank = blanks.get(fields)
+  if (blank === undefined) {
+    const nulls = Object.fromEntries(Object.keys(fields).map(name => [name, null]))
+    blank = JSON.parse(JSON.stringify(nulls)) as Record<string, unknown>
+    blanks.set(fields, blank)
+  }
+  return blank
+}
+
 /** A new record: known fields in the order of the schema, then whatever else was given. */
 export function fillRecord(fields: Fields, values: Values, context: FillContext): Record<string, unknown> {
-  const filled: Record<string, unknown> = {}
+  const partial = context.operation === 'update'
+  const filled: Record<string, unknown> = partial ? {} : { ...blankRecord(fields) }
   let known = 0
   for (const [name, field] of fieldEntries(fields)) {
     const isGiven = Object.hasOwn(values, name)
@@ -53,6 +70,7 @@ export function fillRecord(fields: Fields, values: Values, context: FillContext)
     const given = isGiven ? values[name] : undefined
     const value = fillField(field, field.auto === true ? autoValue(name, field, given, context) : given, context)
     if (value !== undefined) filled[name] = value
+    else if (!partial) delete filled[name]
   }
   const names = Object.keys(values)
   if (names.length === known) return filled

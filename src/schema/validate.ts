@@ -1,6 +1,6 @@
 /** From what somebody sent to a whole, valid row, or to errors by field. */
 import { isDeepStrictEqual } from 'node:util'
-import { copyValue, fieldEntries, type FillContext, fillRecord, mergeRecords } from './defaults.ts'
+import { blankRecord, copyValue, fieldEntries, type FillContext, fillRecord, mergeRecords } from './defaults.ts'
 import type { EntityCheck, EntityDefinition, TransformInput } from './entity.ts'
 import { getPath, isNonEmpty } from './entity-checks.ts'
 import type { Fields } from './field.ts'
@@ -73,13 +73,13 @@ function fillContext({ operation, nowMs, uuid, randomBytes }: ValidateContext): 
 function finish(definition: EntityDefinition, input: Input, whole: Row, context: ValidateContext): Validation {
   const subschema = findSubschema(definition, context, whole)
   if (subschema.errors !== null) return invalid(subschema.errors)
-  const { fields, blank, check } = compile(definition, subschema.found)
+  const { fields, check } = compile(definition, subschema.found)
   const updating = context.operation === 'update'
   const scope = { updating, ignoresUnknownNulls: context.operation === 'stored', foreign: foreignFinder(context) }
   const errors = check(whole, scope, !updating)
   const failed = withTransformErrors(definition, { input, row: whole, context, errors })
   if (failed !== null) return invalid(failed)
-  const row = completeRow(definition, { fields, blank }, whole, context)
+  const row = completeRow(definition, fields, whole, context)
   const codeErrors = definition.validate?.(row) ?? null
   if (codeErrors !== null && Object.keys(codeErrors).length > 0) return invalid(codeErrors)
   if (definition.transform === undefined || context.operation === 'stored' || context.transform === false) {
@@ -89,19 +89,14 @@ function finish(definition: EntityDefinition, input: Input, whole: Row, context:
 }
 
 /** Every field of the definition, null where nothing was given; `ttl` where the entity has one. Nothing else. */
-function completeRow(
-  definition: EntityDefinition,
-  { fields, blank }: Pick<Compiled, 'fields' | 'blank'>,
-  whole: Row,
-  context: ValidateContext,
-): Row {
+function completeRow(definition: EntityDefinition, fields: Fields, whole: Row, context: ValidateContext): Row {
   // Nested records of a PATCH may lack members that a newer version of the schema has.
   const source =
     context.operation === 'update' ? fillRecord(fields, whole, { ...fillContext(context), operation: 'stored' }) : whole
   const entries = fieldEntries(fields)
   for (const [name] of entries) source[name] ??= null
   if (Object.keys(source).length === entries.length) return source
-  const row: Row = { ...blank }
+  const row: Row = { ...blankRecord(fields) }
   for (const [name] of entries) row[name] = source[name]
   if (definition.ttl === true && whole['ttl'] !== undefined) row['ttl'] = whole['ttl']
   return row
@@ -109,11 +104,6 @@ function completeRow(
 
 interface Compiled {
   readonly fields: Fields
-  /**
-   * Every field null, as JSON.parse makes it: copies of it stay compact. An object that gets more than a dozen members
-   * by computed names becomes a hash table of 800 bytes, and a node holds one for each of its rows.
-   */
-  readonly blank: Row
   readonly shorthands: EntityDefinition['shorthand_fields']
   readonly check: ReturnType<typeof compileRow>
 }
@@ -139,7 +129,6 @@ function compileDefinition(definition: EntityDefinition, subschema: Subschema): 
   const checked = definition.ttl === true ? { ...fields, ttl: { type: 'number', gt: -1 } as const } : fields
   return {
     fields,
-    blank: JSON.parse(JSON.stringify(Object.fromEntries(Object.keys(fields).map(name => [name, null])))),
     shorthands: [...(definition.shorthand_fields ?? []), ...(subschema.shorthand_fields ?? [])],
     // Kong does not look at `updated_at`, which is overwritten anyway.
     check: compileRow(checked, checks, new Set(['updated_at'])),
