@@ -1,12 +1,15 @@
 /** Writes the files that follow from the definitions: `node scripts/generate-docs.ts`. A test fails when they drift. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { pluginPages } from './generate-plugin-docs.ts'
 import { defaultConf, settingsReference } from '../src/settings/settings-reference.ts'
 
 /** Path from the root of the repository, and what belongs there. */
 export const generated: Readonly<Record<string, () => string>> = {
   'kong.conf.default': defaultConf,
   'docs/configuration.md': settingsReference,
+  ...pluginPages,
 }
 
 export const generatedPath = (name: string): string => fileURLToPath(new URL(`../${name}`, import.meta.url))
@@ -22,6 +25,7 @@ if (import.meta.main) {
       // Not there yet.
     }
     if (before === text) continue
+    mkdirSync(dirname(path), { recursive: true })
     writeFileSync(path, text)
     console.log(`wrote ${name}`)
   }
