@@ -94,8 +94,9 @@ async function findAuthority({ endpoint, identity, token, ca, logger }: EnrollOp
 /** Shakes hands without trusting, to see the last certificate of the chain; says nothing. */
 function showAuthority({ host, port }: Endpoint): Promise<{ certificate: string; isLocal: boolean }> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, servername: CLUSTER_SERVER_NAME, rejectUnauthorized: false })
-    socket.setTimeout(TIMEOUT_MS, () => socket.destroy(new Error('control plane does not answer')))
+    const options = { host, port, servername: CLUSTER_SERVER_NAME, rejectUnauthorized: false, timeout: TIMEOUT_MS }
+    const socket = connect(options)
+    socket.on('timeout', () => socket.destroy(new Error('control plane does not answer')))
     socket.on('error', reject)
     socket.once('secureConnect', () => {
       let last: DetailedPeerCertificate = socket.getPeerCertificate(true)

@@ -30,19 +30,10 @@ export function createLocalLink({ source, sink, clock, random, logger, onOutcome
   let failures = 0
   let refusedVersion = -1
 
-  /** One update to the newest version. */
   async function follow(): Promise<ApplyOutcome> {
     isDirty = false
-    const head = await source.head()
-    const { version, config_hash } = sink.head()
-    if (head.version === version && head.config_hash === config_hash) return { ok: true }
-    const delta = version === 0 || version > head.version ? null : await source.changesSince(version)
-    if (delta !== null && delta.version > version) {
-      const outcome = await sink.applyDelta(delta)
-      if (outcome.ok || outcome.resync !== true) return settle(delta, outcome)
-    }
-    const { head: exported, batches } = await source.export()
-    return settle(exported, await sink.applySnapshot(exported, batches))
+    const update = await updateOnce(source, sink)
+    return update === null ? { ok: true } : settle(update.head, update.outcome)
   }
 
   function settle(head: ConfigHead, outcome: ApplyOutcome): ApplyOutcome {
@@ -97,4 +88,21 @@ export function createLocalLink({ source, sink, clock, random, logger, onOutcome
       await running?.catch(() => undefined)
     },
   }
+}
+
+/** One update to the newest version; null when the sink runs it already. */
+async function updateOnce(
+  source: ConfigSource,
+  sink: ConfigSink,
+): Promise<{ readonly head: ConfigHead; readonly outcome: ApplyOutcome } | null> {
+  const head = await source.head()
+  const { version, config_hash } = sink.head()
+  if (head.version === version && head.config_hash === config_hash) return null
+  const delta = version === 0 || version > head.version ? null : await source.changesSince(version)
+  if (delta !== null && delta.version > version) {
+    const outcome = await sink.applyDelta(delta)
+    if (outcome.ok || outcome.resync !== true) return { head: delta, outcome }
+  }
+  const { head: exported, batches } = await source.export()
+  return { head: exported, outcome: await sink.applySnapshot(exported, batches) }
 }
