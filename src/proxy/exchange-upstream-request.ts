@@ -2,13 +2,13 @@
 import type { HeaderValue, UpstreamRequest } from '../sdk/sdk.ts'
 import type { Exchange } from './exchange.ts'
 import { CHARACTER_CLASSES, METHOD } from './http/character-classes.ts'
-import type { HeaderList } from './http/header-list.ts'
+import { FieldOverrides } from './http/field-overrides.ts'
 import { escapePath } from './http/normal-path.ts'
 import { formatQuery, parseQuery, type QueryArgument } from './http/query-arguments.ts'
 
 export class UpstreamRequestEdits implements UpstreamRequest {
-  /** The client's fields with the edits applied; those that the proxy sets itself are left out when sent. */
-  readonly headers: HeaderList
+  /** What differs from the client's fields; those that the proxy sets itself are left out when sent. */
+  readonly headers: FieldOverrides
   readonly #exchange: Exchange
   /** Null: as the client sent it. */
   editedMethod: string | null = null
@@ -20,7 +20,7 @@ export class UpstreamRequestEdits implements UpstreamRequest {
 
   constructor(exchange: Exchange) {
     this.#exchange = exchange
-    this.headers = exchange.head.toList()
+    this.headers = new FieldOverrides(exchange.head)
   }
 
   header(name: string): string | undefined {
@@ -45,9 +45,12 @@ export class UpstreamRequestEdits implements UpstreamRequest {
     this.headers.remove(name)
   }
 
-  setOrClear(name: string, value: unknown): void {
-    if (value === null || value === undefined) this.headers.remove(name)
-    else this.headers.set(name, Buffer.from(`${value}`, 'utf8').toString('latin1'))
+  /** For names known to be well formed, and text that is not latin1 yet. */
+  setOrClear(name: string, lower: string, value: unknown): void {
+    if (value === null || value === undefined) return this.headers.removeLower(lower)
+    const text = typeof value === 'string' ? value : String(value)
+    if (/^[\x20-\x7e]*$/.test(text)) this.headers.setChecked(name, lower, [text])
+    else this.headers.set(name, Buffer.from(text, 'utf8').toString('latin1'))
   }
 
   get method(): string {

@@ -210,12 +210,16 @@ export class Exchange implements RequestPhase, ResponsePhase, LogPhase, HashInpu
     this.consumer = consumer
     this.credential = credential
     const edits = this.upstreamRequest
-    edits.setOrClear('X-Consumer-ID', consumer?.['id'])
-    edits.setOrClear('X-Consumer-Custom-ID', consumer?.['custom_id'])
-    edits.setOrClear('X-Consumer-Username', consumer?.['username'])
-    edits.setOrClear('X-Credential-Identifier', credential === null ? null : credentialIdentifier(credential))
+    edits.setOrClear('X-Consumer-ID', 'x-consumer-id', consumer?.['id'])
+    edits.setOrClear('X-Consumer-Custom-ID', 'x-consumer-custom-id', consumer?.['custom_id'])
+    edits.setOrClear('X-Consumer-Username', 'x-consumer-username', consumer?.['username'])
+    edits.setOrClear(
+      'X-Credential-Identifier',
+      'x-credential-identifier',
+      credential === null ? null : credentialIdentifier(credential),
+    )
     const isAnonymous = options?.anonymous === true || (consumer !== null && credential === null)
-    edits.setOrClear('X-Anonymous-Consumer', isAnonymous ? 'true' : null)
+    edits.setOrClear('X-Anonymous-Consumer', 'x-anonymous-consumer', isAnonymous ? 'true' : null)
   }
 
   noteFailedTry(code: FailureCode): void {

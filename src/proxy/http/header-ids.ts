@@ -85,9 +85,9 @@ export function headerId(bytes: Uint8Array, from: number, to: number): number {
   return OTHER
 }
 
-/** The id of a name given as text, in any case. */
-export function headerIdOf(name: string): number {
-  const lower = name.toLowerCase()
-  for (const [known, id] of NAMES) if (known === lower) return id
-  return OTHER
+const IDS: ReadonlyMap<string, number> = new Map(NAMES)
+
+/** The id of a name given as text in lower case. */
+export function headerIdOf(lowerName: string): number {
+  return IDS.get(lowerName) ?? OTHER
 }

@@ -6,6 +6,7 @@
  */
 import type { Exchange } from '../exchange.ts'
 import { PRODUCT } from '../proxy-context.ts'
+import type { FieldOverrides } from './field-overrides.ts'
 import { listHas } from './head-scanner.ts'
 import {
   CONNECTION,
@@ -72,7 +73,8 @@ export function buildUpstreamHead(exchange: Exchange, host: string, framing: str
   if (framing !== '') text += framing
   const options = head.has(CONNECTION) ? head.knownList(CONNECTION) : ''
   const nominated = options === '' || PLAIN_OPTIONS.test(options) ? null : options
-  return edits === null ? text + copiedLines(head, nominated) : text + editedLines(exchange, nominated)
+  if (edits === null) return `${text}${copiedLines(head, nominated, null)}\r\n`
+  return `${text}${copiedLines(head, nominated, edits.headers)}${overridingLines(edits.headers)}\r\n`
 }
 
 function upstreamTarget(exchange: Exchange): string {
@@ -120,14 +122,16 @@ function trustedLines(exchange: Exchange): string {
   )
 }
 
-/** Runs of lines that are passed on, with the final empty line. */
-function copiedLines(head: RequestHead, nominated: string | null): string {
+/** Runs of lines that are passed on. */
+function copiedLines(head: RequestHead, nominated: string | null, overrides: FieldOverrides | null): string {
   const { text, ids, count } = head
   let lines = ''
   let runStart = -1
   for (let index = 0; index < count; index++) {
-    const id = ids[index]!
-    const isCopied = REPLACED[id] === 0 && (nominated === null || !listHas(nominated, head.nameAt(index).toLowerCase()))
+    const isCopied =
+      REPLACED[ids[index]!] === 0 &&
+      (overrides === null || !overrides.covers(index)) &&
+      (nominated === null || !listHas(nominated, head.nameAt(index).toLowerCase()))
     if (isCopied) {
       if (runStart === -1) runStart = head.lineAt(index)
     } else if (runStart !== -1) {
@@ -135,19 +139,15 @@ function copiedLines(head: RequestHead, nominated: string | null): string {
       runStart = -1
     }
   }
-  return runStart === -1 ? `${lines}\r\n` : lines + text.slice(runStart)
+  return runStart === -1 ? lines : lines + text.slice(runStart, head.lineAt(count))
 }
 
-function editedLines(exchange: Exchange, nominated: string | null): string {
-  const { headers } = exchange.upstreamEdits!
+function overridingLines(overrides: FieldOverrides): string {
   let lines = ''
-  for (let index = 0; index < headers.length; index++) {
-    const name = headers.lowerNameAt(index)
-    if (REPLACED[headerIdOf(name)] !== 0) continue
-    if (nominated !== null && exchange.head.indexOf(name) !== -1 && listHas(nominated, name)) continue
-    lines += headers.lineAt(index)
+  for (let index = 0; index < overrides.count; index++) {
+    if (REPLACED[headerIdOf(overrides.lowerNameAt(index))] === 0) lines += overrides.linesAt(index)
   }
-  return `${lines}\r\n`
+  return lines
 }
 
 /** Methods that mean to send a body say so when there is none (RFC 9110 section 8.6). */
