@@ -364,6 +364,24 @@ describe('trust', { timeout: 60_000 }, () => {
     assert.equal(two.sink.head().version, 1)
   })
 
+  it('enroll: another cluster CA is not trusted, until a token pins it', async () => {
+    const source = new ModelSource()
+    source.commit(aRoute('a'))
+    const first = await startControlPlane(source, freshRecords())
+    const before = await startDataPlane([first.port], { name: 'pinned' })
+    await before.sink.reached(1)
+    await before.client.stop()
+    const other = await startControlPlane(source, freshRecords())
+    const stranger = await startDataPlane([other.port], { name: 'pinned' })
+    await until(() => stranger.client.status().lastError !== null, 'the CA was compared')
+    assert.match(stranger.client.status().lastError!, /another cluster CA .* new join token, or remove/)
+    assert.equal(stranger.sink.head().version, 0)
+    await stranger.client.stop()
+    const { token } = await other.server.admin.createToken({ name: null, ttl: 60, uses: 1 })
+    const moved = await startDataPlane([other.port], { name: 'pinned', token })
+    await moved.sink.reached(1)
+  })
+
   it('enroll: certificates are renewed over the live connection', async () => {
     const source = new ModelSource()
     source.commit(aRoute('a'))

@@ -141,6 +141,8 @@ class ControlPlaneMachine implements ControlPlane {
   }
 
   #releaseSpools() {
+    // Called with every answer of every data plane, and mostly there is nothing to release.
+    if (this.#snapshots.isEmpty()) return
     const used = new Set<number>()
     for (const { update } of this.#sessions.values()) if (update?.kind === 'snapshot') used.add(update.spool)
     this.#snapshots.release(used, this.#clockNow)

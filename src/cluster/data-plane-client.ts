@@ -203,7 +203,9 @@ class NetworkDataPlane implements DataPlaneClient {
       this.#step({ type: 'identity', renewAt: this.#identity.renewAt() })
       this.#dial(attempt, endpoint, credentials.tls)
     } catch (error) {
-      fail((error as Error).message)
+      const { message } = error as Error
+      const advice = this.#identity.advice(error as Error)
+      fail(advice === null ? message : `${message} (${advice})`)
     }
   }
 
@@ -232,7 +234,8 @@ class NetworkDataPlane implements DataPlaneClient {
     })
     // 'close' follows.
     socket.on('error', error => {
-      if (reason === 'connection closed') reason = error.message
+      const advice = this.#identity.advice(error)
+      if (reason === 'connection closed') reason = advice === null ? error.message : `${error.message} (${advice})`
     })
     socket.on('close', (_code, text) => {
       if (attempt !== this.#attempt) return

@@ -41,6 +41,8 @@ export interface ClientIdentity {
   storeCertificate(certificate: string): void
   /** The control plane answered 403. */
   refused(reason: string): void
+  /** What to do about a failed connection, or null when its message says it. */
+  advice(error: Error): string | null
 }
 
 export interface ClientIdentityOptions {
@@ -96,8 +98,19 @@ export async function createClientIdentity({
       logger.warn(`control plane does not take our certificate: ${reason}`)
       identity.forgetCertificate()
     },
+    advice(error) {
+      if (!UNTRUSTED.includes((error as NodeJS.ErrnoException).code ?? '')) return null
+      return `the control plane has another cluster CA than this node trusts; give it a new join token, or remove ${trust.identityFolder}`
+    },
   }
 }
+
+const UNTRUSTED: readonly string[] = [
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'CERT_SIGNATURE_FAILURE',
+]
 
 function createFixedIdentity(trust: Exclude<DataPlaneTrust, { mode: 'enroll' }>): ClientIdentity {
   const expiresAt = new X509Certificate(trust.certificate).validToDate.getTime()
@@ -118,5 +131,6 @@ function createFixedIdentity(trust: Exclude<DataPlaneTrust, { mode: 'enroll' }>)
       throw new Error('this certificate is not renewed here')
     },
     refused() {},
+    advice: () => null,
   }
 }

@@ -24,6 +24,7 @@ export interface SnapshotPlan {
   /** `evicted`: a spool whose readers must be closed, because they are too slow to be waited for. */
   pick(request: SpoolRequest): { readonly spool: number; readonly evicted: number | null }
   get(spool: number): SpoolState | null
+  isEmpty(): boolean
   grow(spool: number, state: { readonly head: ConfigHead; readonly chunks: number; readonly complete: boolean }): void
   fail(spool: number): void
   /** Frees what is neither used nor young. */
@@ -69,6 +70,7 @@ export function createSnapshotPlan(emit: (action: ControlPlaneAction) => void): 
       return { spool, evicted }
     },
     get: spool => spools.get(spool) ?? null,
+    isEmpty: () => spools.size === 0,
     grow(spool, { head, chunks, complete }) {
       const state = spools.get(spool)
       if (state !== undefined) spools.set(spool, { ...state, head, chunks, isComplete: complete })
