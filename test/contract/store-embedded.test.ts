@@ -1,8 +1,6 @@
 /** The embedded store keeps the store contract, and what is particular to a file. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,7 +12,7 @@ import { openEmbeddedStore } from '../../src/store/embedded/open-embedded-store.
 import { MIGRATIONS } from '../../src/store/migrations/all.ts'
 import { contractCatalog } from './store.catalog.ts'
 import { storeContract } from './store.contract.ts'
-import type { OpenStore } from './store.kit.ts'
+import { type OpenStore, raceProcesses } from './store.kit.ts'
 import { storeChangesContract } from './store-changes.contract.ts'
 import { storeReadsContract } from './store-reads.contract.ts'
 
@@ -27,7 +25,12 @@ const openStore: OpenStore = async options => {
   const path = nextPath()
   const open = () => openEmbeddedStore({ path, catalog: contractCatalog, pollMs: 5, ...options })
   const store = await open()
-  return { store, another: open, race: (name, count) => race(path, name, count), close: () => store.close() }
+  return {
+    store,
+    another: open,
+    race: (name, count) => raceProcesses({ path }, name, count),
+    close: () => store.close(),
+  }
 }
 storeContract('embedded', openStore)
 storeChangesContract('embedded', openStore)
@@ -38,22 +41,6 @@ storeReadsContract('embedded', async (rows, { clock }) => {
   })
   return store
 })
-
-/** Processes that begin together, by a word on their standard input. */
-async function race(path: string, name: string, count: number): Promise<number> {
-  const script = new URL('./store.racer.ts', import.meta.url).pathname
-  const racers = Array.from({ length: count }, () =>
-    spawn(process.execPath, [script, path, name], { stdio: ['pipe', 'pipe', 'inherit'] }),
-  )
-  await Promise.all(racers.map(({ stdout }) => once(stdout, 'data')))
-  for (const { stdin } of racers) stdin.end('go')
-  const codes = await Promise.all(racers.map(async racer => (await once(racer, 'exit'))[0]))
-  assert.ok(
-    codes.every(code => code === 0 || code === 3),
-    `exit codes ${codes}`,
-  )
-  return codes.filter(code => code === 0).length
-}
 
 describe('openEmbeddedStore()', () => {
   const options = { catalog: contractCatalog, clock: systemClock }

@@ -1,11 +1,14 @@
 /** What the store contracts share: opening, rows, a clock to set, and the comparison of refusals. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
+import { once } from 'node:events'
 import { type Clock, systemClock } from '../../src/base/clock.ts'
 import type { Random } from '../../src/base/random.ts'
 import { EMPTY_CONFIG_HASH, type Row } from '../../src/entities/config.ts'
 import { rowDigest, toggleDigest } from '../../src/entities/config-digest.ts'
 import { StoreError, type StoreErrorKind } from '../../src/store/errors.ts'
+import type { PostgresOptions } from '../../src/store/postgres/connection-options.ts'
 import type { EntityStore } from '../../src/store/store.ts'
 
 export interface StoreUnderTest {
@@ -90,4 +93,26 @@ export function hashOf(rows: ReadonlyMap<string, Row>): string {
     hash = toggleDigest(hash, rowDigest(entity, key, row))
   }
   return hash
+}
+
+/** The store that processes race in: a file, or a database. */
+export interface RacePlace {
+  readonly path?: string
+  readonly postgres?: PostgresOptions
+}
+
+/** Processes that begin together, by a word on their standard input. */
+export async function raceProcesses(place: RacePlace, name: string, count: number): Promise<number> {
+  const script = new URL('./store.racer.ts', import.meta.url).pathname
+  const racers = Array.from({ length: count }, () =>
+    spawn(process.execPath, [script, JSON.stringify(place), name], { stdio: ['pipe', 'pipe', 'inherit'] }),
+  )
+  await Promise.all(racers.map(({ stdout }) => once(stdout, 'data')))
+  for (const { stdin } of racers) stdin.end('go')
+  const codes = await Promise.all(racers.map(async racer => (await once(racer, 'exit'))[0]))
+  assert.ok(
+    codes.every(code => code === 0 || code === 3),
+    `exit codes ${codes}`,
+  )
+  return codes.filter(code => code === 0).length
 }

@@ -4,11 +4,17 @@ import { systemClock } from '../../src/base/clock.ts'
 import { systemRandom } from '../../src/base/random.ts'
 import { openEmbeddedStore } from '../../src/store/embedded/open-embedded-store.ts'
 import { StoreError } from '../../src/store/errors.ts'
+import { openPostgresStore } from '../../src/store/postgres/open-postgres-store.ts'
 import { contractCatalog } from './store.catalog.ts'
-import { rowBuilders } from './store.kit.ts'
+import { type RacePlace, rowBuilders } from './store.kit.ts'
 
-const [path, name] = process.argv.slice(2) as [string, string]
-const store = await openEmbeddedStore({ path, catalog: contractCatalog, clock: systemClock })
+const [place, name] = process.argv.slice(2) as [string, string]
+const { path, postgres } = JSON.parse(place) as RacePlace
+const options = { catalog: contractCatalog, clock: systemClock }
+const store =
+  path === undefined
+    ? await openPostgresStore({ options: postgres!, ...options })
+    : await openEmbeddedStore({ path, ...options })
 process.stdout.write('ready')
 await once(process.stdin, 'data')
 try {

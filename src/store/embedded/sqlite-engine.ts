@@ -6,9 +6,9 @@ import { scheduler } from 'node:timers/promises'
 import { Kysely } from 'kysely'
 import type { Clock } from '../../base/clock.ts'
 import { StoreError } from '../errors.ts'
-import type { ConstraintBreach, Sql, SqlEngine } from '../sql/engine.ts'
+import type { ConstraintBreach, HeadNews, Sql, SqlEngine } from '../sql/engine.ts'
 import { sqliteDialect } from './sqlite-dialect.ts'
-import { WriteQueue } from './write-queue.ts'
+import { WriteQueue } from '../sql/write-queue.ts'
 
 export interface SqliteEngineOptions {
   /** A file, created with its folder if need be. */
@@ -42,15 +42,16 @@ export function openSqliteEngine({ path, clock, pollMs = 20 }: SqliteEngineOptio
     clock,
   })
   const dataVersion = reader.prepare('PRAGMA data_version')
-  const listeners = new Set<() => void>()
+  const listeners = new Set<(news: HeadNews) => void>()
   let seen = dataVersion.get()?.['data_version']
   const poll = clock.every(pollMs, () => {
     const now = dataVersion.get()?.['data_version']
     if (now === seen) return
     seen = now
-    for (const listener of listeners) listener()
+    for (const listener of listeners) listener(null)
   })
   const snapshots = new Set<DatabaseSync>()
+  const committed = kysely(reader)
   return {
     capabilities: {
       writes: true,
@@ -60,8 +61,11 @@ export function openSqliteEngine({ path, clock, pollMs = 20 }: SqliteEngineOptio
       notifies: false,
       sharedBetweenNodes: false,
     },
-    reader: kysely(reader),
+    reader: committed,
+    replica: committed,
     write: work => queue.run(work),
+    apart: work => queue.run(work),
+    announce() {}, // Others see it by `data_version`.
     async snapshot() {
       const connection = openConnection(path, true)
       snapshots.add(connection)

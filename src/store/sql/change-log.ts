@@ -33,28 +33,35 @@ export class PendingChanges {
     return this.#changed.size === 0
   }
 
-  /** Writes version, hash and log; to be called last, within the transaction. */
+  /** Writes version, hash and log; to be called last, within a transaction that keeps other writers out. */
   async write(db: Sql, changesKept: number): Promise<ConfigHead> {
-    // Updating first takes the lock of this one row where the database has no single writer.
-    await db
-      .updateTable('config_state')
-      .set(eb => ({ version: eb('version', '+', 1) }))
+    const state = await db
+      .selectFrom('config_state')
+      .select(eb => [
+        'version',
+        'config_hash',
+        eb
+          .selectFrom('config_changes')
+          .select(inner => inner.fn.max('sequence').as('sequence'))
+          .as('sequence'),
+      ])
       .where('id', '=', 1)
-      .execute()
-    const state = await db.selectFrom('config_state').selectAll().where('id', '=', 1).executeTakeFirstOrThrow()
-    const head = { version: Number(state['version']), config_hash: toggleDigest(state['config_hash'], this.#digests) }
-    await db.updateTable('config_state').set({ config_hash: head.config_hash }).where('id', '=', 1).execute()
-    if (this.#changed.size > changesKept) await forgetAll(db, head.version)
-    else await this.#writeLog(db, head.version, changesKept)
+      .executeTakeFirstOrThrow()
+    const version = Number(state['version']) + 1
+    const head = { version, config_hash: toggleDigest(state['config_hash'], this.#digests) }
+    const updated = db.updateTable('config_state').set(head).where('id', '=', 1).execute()
+    const isLarge = this.#changed.size > changesKept
+    const logged = isLarge ? null : this.#writeLog(db, version, Number(state['sequence'] ?? 0))
+    // Sent together, where the database takes statements before it has answered the last.
+    const [, last] = await Promise.all([updated, logged])
+    if (last === null) await forgetAll(db, version)
+    else if (last > changesKept) await prune(db, last - changesKept)
     return head
   }
 
-  async #writeLog(db: Sql, version: number, changesKept: number): Promise<void> {
-    const last = await db
-      .selectFrom('config_changes')
-      .select(eb => eb.fn.max('sequence').as('sequence'))
-      .executeTakeFirst()
-    let sequence = Number(last?.['sequence'] ?? 0)
+  /** Returns the sequence of the last line. */
+  async #writeLog(db: Sql, version: number, last: number): Promise<number> {
+    let sequence = last
     const rows = [...this.#changed.values()].map(({ entity, key }) => {
       sequence += 1
       return { sequence, version, entity, key }
@@ -65,7 +72,7 @@ export class PendingChanges {
         .values(rows.slice(start, start + rowsPerStatement))
         .execute()
     }
-    if (sequence > changesKept) await prune(db, sequence - changesKept)
+    return sequence
   }
 }
 

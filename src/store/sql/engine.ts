@@ -1,5 +1,6 @@
 /** What the generic SQL store needs of a database: connections, transactions, and the meaning of its errors. */
 import type { Kysely } from 'kysely'
+import type { ConfigHead } from '../../entities/config.ts'
 import type { StoreCapabilities } from '../store.ts'
 
 /** Tables come from definitions at run time, so their columns are not known to the compiler. */
@@ -13,19 +14,28 @@ export interface ConstraintBreach {
   readonly columns: readonly string[]
 }
 
+/** What another node has committed; null when only a look can tell. */
+export type HeadNews = ConfigHead | null
+
 export interface SqlEngine {
   readonly capabilities: StoreCapabilities
   /** For reads of what is committed. */
   readonly reader: Sql
+  /** For reads that may lag behind by what replication takes. */
+  readonly replica: Sql
   /**
    * Runs `work` in a write transaction and resolves once it is durable; it is undone when `work` rejects. One at a time:
    * the work must not wait for another transaction of the same store.
    */
   write<T>(work: (db: Sql) => Promise<T>): Promise<T>
+  /** Runs `work` on tables that are not configuration; each statement may commit by itself. */
+  apart<T>(work: (db: Sql) => Promise<T>): Promise<T>
+  /** Tells other nodes of a version, once the transaction at hand has committed. */
+  announce(head: ConfigHead): void
   /** A connection that sees one moment until `end`, without holding up writers. */
   snapshot(): Promise<{ readonly db: Sql; end(): void }>
   breach(error: unknown): ConstraintBreach | null
   /** Called when another process or connection may have committed. */
-  onOthers(listener: () => void): () => void
+  onOthers(listener: (news: HeadNews) => void): () => void
   close(): Promise<void>
 }

@@ -11,30 +11,33 @@ import { SqlReads } from './reads.ts'
 import type { Tables } from './tables.ts'
 
 export interface MigrateOptions {
-  readonly engine: SqlEngine
+  readonly engine: Pick<SqlEngine, 'write'>
   readonly tables: Tables
   readonly migrations: readonly Migration[]
   readonly clock: Clock
+  /** From the SQL that all databases share to this one's. */
+  readonly adapt?: (statement: string) => string
+  /** Where the tables are, in a database with schemas. */
+  readonly schema?: Promise<string>
 }
 
 const readBatchRows = 500
 
 /** Runs in one transaction: several processes may open one new database at the same time. */
-export async function migrate({ engine, tables, migrations, clock }: MigrateOptions): Promise<void> {
+export async function migrate(options: MigrateOptions): Promise<void> {
+  const { engine, tables, migrations, clock, adapt = statement => statement } = options
+  const schema = (await options.schema) ?? null
   await engine.write(async db => {
     await execute(
       db,
       'create table if not exists "schema_migrations" ("number" bigint not null primary key, "name" text not null, "applied_at" double precision not null)',
     )
-    const applied = await db.selectFrom('schema_migrations').select(['number', 'name']).orderBy('number').execute()
-    refuseNewer(applied as AppliedMigration[], migrations)
-    const done = new Set(applied.map(({ number }) => Number(number)))
-    for (const { number, name, statements } of migrations) {
-      if (done.has(number)) continue
-      for (const statement of statements) await execute(db, statement)
+    const { missing } = await compareMigrations(db, migrations)
+    for (const { number, name, statements } of missing) {
+      for (const statement of statements) await execute(db, adapt(statement))
       await db.insertInto('schema_migrations').values({ number, name, applied_at: clock.now() }).execute()
     }
-    await createCustomTables(db, tables)
+    await createCustomTables(db, tables, schema, adapt)
     await keepState(db, tables, clock)
   })
 }
@@ -44,9 +47,39 @@ interface AppliedMigration {
   readonly name: string
 }
 
+interface MigrationsDone {
+  readonly executed: readonly AppliedMigration[]
+  readonly missing: readonly Migration[]
+}
+
+/** Rejects when the database is newer than this version, or was prepared for entities of other plugins. */
+export async function readMigrationsState(
+  db: Sql,
+  tables: Tables,
+  migrations: readonly Migration[],
+): Promise<MigrationsDone> {
+  const done = await compareMigrations(db, migrations)
+  if (done.missing.length > 0) return done
+  const state = await db.selectFrom('config_state').select('shape').where('id', '=', 1).executeTakeFirst()
+  if (state === undefined || state['shape'] === tables.shape()) return done
+  throw new StoreError(
+    'database_error',
+    "the database was prepared for other plugins than this node has (property plugins): run 'kong migrations up' " +
+      'with the settings of this node, and give all nodes on this database the same plugins',
+  )
+}
+
+async function compareMigrations(db: Sql, migrations: readonly Migration[]): Promise<MigrationsDone> {
+  const rows = await db.selectFrom('schema_migrations').select(['number', 'name']).orderBy('number').execute()
+  const executed = rows.map(({ number, name }) => ({ number: Number(number), name: String(name) }))
+  refuseNewer(executed, migrations)
+  const numbers = new Set(executed.map(({ number }) => number))
+  return { executed, missing: migrations.filter(({ number }) => !numbers.has(number)) }
+}
+
 function refuseNewer(applied: readonly AppliedMigration[], migrations: readonly Migration[]): void {
   const known = new Set(migrations.map(({ number }) => number))
-  const newer = applied.find(({ number }) => !known.has(Number(number)))
+  const newer = applied.find(({ number }) => !known.has(number))
   if (newer === undefined) return
   throw new StoreError(
     'database_error',
@@ -56,13 +89,19 @@ function refuseNewer(applied: readonly AppliedMigration[], migrations: readonly 
 }
 
 /** Entities of custom plugins have no numbered migration; their tables follow from their definitions. */
-async function createCustomTables(db: Sql, tables: Tables): Promise<void> {
-  const existing = new Map((await db.introspection.getTables()).map(({ name, columns }) => [name, columns]))
+async function createCustomTables(
+  db: Sql,
+  tables: Tables,
+  schema: string | null,
+  adapt: (statement: string) => string,
+): Promise<void> {
+  const found = (await db.introspection.getTables()).filter(table => schema === null || table.schema === schema)
+  const existing = new Map(found.map(({ name, columns }) => [name, columns]))
   for (const table of tables.list) {
     const columns = existing.get(table.name)
     if (columns === undefined) {
       const statements = createTableStatements(table, entity => tables.get(entity).primary.name)
-      for (const statement of statements) await execute(db, statement)
+      for (const statement of statements) await execute(db, adapt(statement))
       continue
     }
     const missing = table.columns.find(column => !columns.some(({ name }) => name === column.name))

@@ -23,17 +23,19 @@ export function sqlRecords(engine: SqlEngine, clock: Clock): RecordStore {
       return stored === undefined ? null : (JSON.parse(stored['value']) as T)
     },
     put: (collection, key, value, expiresAt) =>
-      engine.write(db => write(db, { collection, key, value: JSON.stringify(value), expires_at: expiresAt ?? null })),
+      engine.apart(db => write(db, { collection, key, value: JSON.stringify(value), expires_at: expiresAt ?? null })),
+    // Each way is one deciding statement, since on some databases nothing else keeps others out meanwhile.
     putIf: (collection, key, value, expected, expiresAt) =>
-      engine.write(async db => {
+      engine.apart(async db => {
+        const record = { collection, key, value: JSON.stringify(value), expires_at: expiresAt ?? null }
+        if (expected === null) return insertFree(db, record, clock.now())
         const stored = await find(db, collection, key)
-        if (expected === null ? stored !== undefined : stored === undefined) return false
-        if (stored !== undefined && canonicalJson(JSON.parse(stored['value'])) !== canonicalJson(expected)) return false
-        await write(db, { collection, key, value: JSON.stringify(value), expires_at: expiresAt ?? null })
-        return true
+        if (stored === undefined) return false
+        if (canonicalJson(JSON.parse(stored['value'])) !== canonicalJson(expected)) return false
+        return replaceText(db, record, stored['value'])
       }),
     async delete(collection, key) {
-      await engine.write(db =>
+      await engine.apart(db =>
         db.deleteFrom(TABLE).where('collection', '=', collection).where('key', '=', key).execute(),
       )
     },
@@ -66,6 +68,34 @@ async function write(db: Sql, { collection, key, value, expires_at }: StoredReco
     .values({ collection, key, value, expires_at })
     .onConflict(conflict => conflict.columns(['collection', 'key']).doUpdateSet({ value, expires_at }))
     .execute()
+}
+
+async function insertFree(db: Sql, record: StoredRecord, now: number): Promise<boolean> {
+  const { collection, key } = record
+  await db
+    .deleteFrom(TABLE)
+    .where('collection', '=', collection)
+    .where('key', '=', key)
+    .where('expires_at', '<=', now)
+    .execute()
+  const { numInsertedOrUpdatedRows } = await db
+    .insertInto(TABLE)
+    .values({ ...record })
+    .onConflict(conflict => conflict.columns(['collection', 'key']).doNothing())
+    .executeTakeFirst()
+  return numInsertedOrUpdatedRows === 1n
+}
+
+async function replaceText(db: Sql, record: StoredRecord, text: string): Promise<boolean> {
+  const { collection, key, value, expires_at } = record
+  const { numUpdatedRows } = await db
+    .updateTable(TABLE)
+    .set({ value, expires_at })
+    .where('collection', '=', collection)
+    .where('key', '=', key)
+    .where('value', '=', text)
+    .executeTakeFirst()
+  return numUpdatedRows === 1n
 }
 
 /** Expired records take space only; nobody is told. */

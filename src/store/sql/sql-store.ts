@@ -34,9 +34,10 @@ export function createSqlStore(options: SqlStoreOptions): EntityStore {
   const { engine, catalog, clock, logger, changesKept = CHANGES_KEPT } = options
   const tables = new Tables(catalog)
   const context: TransactionContext = { engine, catalog, tables, clock }
-  const reads = new SqlReads(engine.reader, tables, clock)
+  const reads = new SqlReads(engine.replica, tables, clock)
   const heads = new HeadListeners(logger)
-  const unsubscribe = engine.onOthers(() => {
+  const unsubscribe = engine.onOthers(news => {
+    if (news !== null) return heads.tell(news)
     readHead(engine.reader).then(
       head => heads.tell(head),
       error => logger.error('cannot read the configuration version', { error: String(error) }),
@@ -49,6 +50,7 @@ export function createSqlStore(options: SqlStoreOptions): EntityStore {
       try {
         const value = await within(transactionMsMax, clock, work(current))
         const head = current.pending.isEmpty ? null : await current.pending.write(db, changesKept)
+        if (head !== null) engine.announce(head)
         return { value, head }
       } catch (error) {
         throw databaseError(error, engine)
@@ -89,7 +91,7 @@ export function createSqlStore(options: SqlStoreOptions): EntityStore {
           swept += count
         } while (count === sweepBatchRows)
       }
-      await engine.write(db => sweepRecords(db, clock.now()))
+      await engine.apart(db => sweepRecords(db, clock.now()))
       return swept
     },
     async close() {

@@ -6,13 +6,14 @@
  */
 import type { Clock } from '../../base/clock.ts'
 import { StoreError } from '../errors.ts'
-import type { Sql } from '../sql/engine.ts'
+import type { Sql } from './engine.ts'
 
 export interface WriteQueueOptions {
   readonly db: Sql
   /** Takes the lock; other processes may hold it for a while. */
   readonly begin: () => Promise<void>
-  readonly run: (sql: string) => void
+  /** Runs a statement about the transaction itself. */
+  readonly run: (sql: string) => void | Promise<void>
   readonly clock: Clock
 }
 
@@ -74,9 +75,9 @@ export class WriteQueue {
     }
     try {
       await this.#runGroup(members, settle)
-      run('COMMIT')
+      await run('COMMIT')
     } catch (error) {
-      rollback(run)
+      await rollback(run)
       for (const { reject } of members) reject(error)
       return
     }
@@ -90,24 +91,24 @@ export class WriteQueue {
     do {
       const member = this.#waiting.shift()!
       members.push(member)
-      run('SAVEPOINT member')
+      await run('SAVEPOINT member')
       try {
         const value = await member.work(db)
-        run('RELEASE member')
+        await run('RELEASE member')
         settle.push(() => member.resolve(value))
       } catch (error) {
-        run('ROLLBACK TO member')
-        run('RELEASE member')
+        await run('ROLLBACK TO member')
+        await run('RELEASE member')
         settle.push(() => member.reject(error))
       }
     } while (this.#waiting.length > 0 && members.length < groupSizeMax && clock.monotonic() < deadline)
   }
 }
 
-function rollback(run: (sql: string) => void): void {
+async function rollback(run: WriteQueueOptions['run']): Promise<void> {
   try {
-    run('ROLLBACK')
+    await run('ROLLBACK')
   } catch {
-    // SQLite has already rolled back by itself (disk full, I/O error): nothing is left to undo.
+    // The database has already rolled back by itself (disk full, connection lost): nothing is left to undo.
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { systemClock } from '../../base/clock.ts'
-import type { Sql } from '../sql/engine.ts'
+import type { Sql } from './engine.ts'
 import { WriteQueue } from './write-queue.ts'
 
 /** A queue over a database that only keeps the statements it is told. */
