@@ -23,6 +23,7 @@ import { createDataPlaneRecords, type DataPlaneRecords } from './data-plane-reco
 import { ENROLL_BYTES_MAX, type EnrollAnswer, parseEnrollRequest } from './enrollment.ts'
 import type { ConfigSource } from './link.ts'
 import {
+  closeReason,
   DATA_PLANE_MESSAGE_BYTES_MAX,
   decodeFromDataPlane,
   ENROLL_PATH,
@@ -262,7 +263,7 @@ class NetworkControlPlane implements ControlPlaneServer {
     if (connection === undefined) return
     this.#connections.delete(session)
     this.#options.logger.warn(`closing the connection of data plane ${connection.nodeId ?? session}: ${reason}`)
-    connection.socket.close(1008, reason.slice(0, 120))
+    connection.socket.close(1008, closeReason(reason))
     // What is still queued for a revoked node must not reach it.
     if (reason === 'node revoked') connection.socket.terminate()
     else this.#options.clock.after(CLOSE_TIMEOUT_MS, () => connection.socket.terminate())

@@ -17,8 +17,10 @@ import type { Endpoint } from './enroll-client.ts'
 import type { ApplyOutcome, ConfigSink } from './link.ts'
 import {
   CONTROL_PLANE_MESSAGE_BYTES_MAX,
+  closeReason,
   decodeFromControlPlane,
   encodeMessage,
+  HOSTNAME,
   type Hello,
   SUBPROTOCOL,
   SYNC_PATH,
@@ -62,7 +64,10 @@ const HANDSHAKE_TIMEOUT_MS = 10_000
 const FRAME_MAX = Math.max(FRAME_BYTES_MAX, ...Object.values(CONTROL_PLANE_MESSAGE_BYTES_MAX))
 
 export async function createDataPlaneClient(options: DataPlaneClientOptions): Promise<DataPlaneClient> {
-  return new NetworkDataPlane(options, await createClientIdentity(options))
+  // The operating system allows names that the protocol does not; what the node is called must not keep it out.
+  const hostname = HOSTNAME.test(options.node.hostname) ? options.node.hostname : 'unknown'
+  const cleaned = { ...options, node: { ...options.node, hostname } }
+  return new NetworkDataPlane(cleaned, await createClientIdentity(cleaned))
 }
 
 class NetworkDataPlane implements DataPlaneClient {
@@ -261,7 +266,7 @@ class NetworkDataPlane implements DataPlaneClient {
     const socket = this.#socket
     this.#socket = null
     if (socket === null) return
-    socket.close(1000, reason.slice(0, 100))
+    socket.close(1000, closeReason(reason))
     this.#options.clock.after(1_000, () => socket.terminate())
   }
 

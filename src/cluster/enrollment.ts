@@ -136,7 +136,8 @@ class StoredEnrollment implements Enrollment {
     if (known !== null && known.key_fingerprint === key && known.status === 'approved') {
       return this.#issue(known, known, request.public_key)
     }
-    if (known !== null && known.key_fingerprint !== key && (await this.#isHeld(known))) {
+    const isVouched = request.token !== null || (this.#options.autoApproveLoopback && isLoopback(ip))
+    if (known !== null && known.key_fingerprint !== key && (!isVouched || (await this.#isHeld(known)))) {
       return { status: 'refused', reason: 'this node id belongs to another key' }
     }
     const asking: ClusterNode = {
@@ -153,7 +154,7 @@ class StoredEnrollment implements Enrollment {
       if (refusal !== null) return { status: 'refused', reason: refusal }
       return this.#issue(asking, known, request.public_key)
     }
-    if (this.#options.autoApproveLoopback && isLoopback(ip)) return this.#issue(asking, known, request.public_key)
+    if (isVouched) return this.#issue(asking, known, request.public_key)
     return this.#wait(asking, known)
   }
 
@@ -226,9 +227,9 @@ class StoredEnrollment implements Enrollment {
     return Math.floor(this.#options.clock.now() / 1000)
   }
 
-  /** Pending: always. Admitted: while it is alive, so that a node whose disk was lost can join anew with its old id. */
+  /** Until it has its first certificate: always. Then: while it is alive, so that a node whose disk was lost can join anew with its old id. */
   async #isHeld(node: ClusterNode): Promise<boolean> {
-    if (node.status === 'pending') return true
+    if (node.status === 'pending' || node.expires_at === null) return true
     const seen = await this.#options.records.get<DataPlaneRecord>(COLLECTIONS.dataPlanes, node.id)
     return seen !== null && this.#seconds() - seen.last_seen < ALIVE_SECONDS
   }

@@ -94,6 +94,11 @@ describe('hostile data planes', { timeout: 60_000 }, () => {
     'no JSON': ['hello', 1008, /message is not JSON/],
     'an unknown type': ['{"type":"delta"}', 1008, /unknown message type/],
     'a binary frame': [Buffer.from([1, 0, 1]), 1008, /no binary frames/],
+    'a member with a long foreign name': [
+      `{"type":"resync","reason":"","${'é'.repeat(300)}":1}`,
+      1008,
+      /wrong member: \?+$/,
+    ],
     'an acknowledgement of nothing': [`{"type":"ack","version":1,"config_hash":"${'a'.repeat(32)}"}`, 1008, /not sent/],
   }
   for (const [what, [frame, code, reason]] of Object.entries(cases)) {

@@ -190,7 +190,7 @@ function decode(
   if (typeof type !== 'string' || !Object.hasOwn(fields, type)) throw new WireError('unknown message type')
   if (Buffer.byteLength(frame) > bytesMax[type]!) throw new WireError(`${type} message too large`)
   const wrong = exactly(members, fields[type]!)
-  if (wrong !== null) throw new WireError(`${type} message has a wrong member: ${wrong.slice(0, 64)}`)
+  if (wrong !== null) throw new WireError(closeReason(`${type} message has a wrong member: ${wrong}`))
   return value
 }
 
@@ -205,4 +205,9 @@ export function decodeFromControlPlane(frame: string): FromControlPlane {
 
 export function encodeMessage(message: FromDataPlane | FromControlPlane): string {
   return JSON.stringify(message)
+}
+
+/** What fits into a closing frame (RFC 6455, 5.5: 125 bytes with the code) and into one line of a log, whoever wrote it. */
+export function closeReason(text: string): string {
+  return text.slice(0, 120).replace(/[^\x20-\x7e]/g, '?')
 }
