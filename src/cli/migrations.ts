@@ -1,10 +1,11 @@
 /** `kong migrations`: the tables of the store. The embedded one keeps itself up to date; the commands tell so. */
 import { createInterface } from 'node:readline/promises'
 import type { Settings } from '../settings/definition.ts'
+import { StoreError } from '../store/errors.ts'
+import { MigrationsLocked, type StoreMigrations } from '../store/migrations/store-migrations.ts'
 import {
   CliError,
   type Command,
-  type CommandContext,
   CONF_OPTION,
   DATABASE_OPTIONS,
   type Invocation,
@@ -18,6 +19,12 @@ import type { Terminal } from './terminal.ts'
 
 /** Of `list`, as in Kong. */
 const NEEDS_BOOTSTRAP_CODE = 3
+const NEW_AVAILABLE_CODE = 5
+const LOCK_SECONDS = 60
+
+const NEEDS_BOOTSTRAP =
+  "Run 'kong migrations bootstrap' first; with the embedded store, starting a node does it by itself."
+const NEW_AVAILABLE = "New migrations available; run 'kong migrations up' to proceed"
 
 const command: Command = {
   name: 'migrations',
@@ -46,95 +53,130 @@ const command: Command = {
       terminal.print('storage = memory has no database, and so no migrations')
       return 0
     }
-    return subcommands[invocation.subcommand!]!(settings, { ...context, terminal }, invocation)
+    return withMigrations({ settings, terminal, options: invocation.options }, subcommands[invocation.subcommand!]!)
   },
 }
 export default command
 
-type Subcommand = (settings: Settings, context: CommandContext, invocation: Invocation) => Promise<number>
+type Subcommand = (migrations: StoreMigrations, run: MigrationsRun) => Promise<number>
+
+interface MigrationsRun {
+  readonly settings: Settings
+  readonly terminal: Terminal
+  readonly options: Invocation['options']
+}
 
 const subcommands: Readonly<Record<string, Subcommand>> = { bootstrap, up, finish, list, reset, status }
 
-const offline = () => import('../node/offline-config.ts')
+/** Opens the migrations of the store, and says what went wrong in Kong's words. */
+async function withMigrations(run: MigrationsRun, work: Subcommand): Promise<number> {
+  const { migrationsOf } = await import('../node/offline-config.ts')
+  const { settings, options } = run
+  const lockMsMax = Number(options['lock-timeout'] ?? LOCK_SECONDS) * 1000
+  const timeout = options['db-timeout']
+  const given = timeout === undefined ? settings : { ...settings, pg_timeout: Number(timeout) * 1000 }
+  try {
+    const migrations = await migrationsOf(given, lockMsMax)
+    try {
+      return await work(migrations, run)
+    } finally {
+      await migrations.close()
+    }
+  } catch (error) {
+    if (error instanceof MigrationsLocked) throw new CliError(`aborted: ${error.message}`)
+    if (error instanceof StoreError) throw new CliError(error.message)
+    throw error
+  }
+}
 
-async function bootstrap(settings: Settings, context: CommandContext, invocation: Invocation): Promise<number> {
-  const { isBootstrapped, migrateStore } = await offline()
-  if (invocation.options['force'] !== undefined) await reset(settings, context, invocation)
-  else if (isBootstrapped(settings)) {
-    context.terminal.print('Database already bootstrapped')
+/** Of `kong start --run-migrations`. */
+export function runMigrations(run: MigrationsRun): Promise<number> {
+  return withMigrations(run, async (migrations, { terminal }) => {
+    const { needsBootstrap, missing } = await migrations.state()
+    if (!needsBootstrap && missing.length === 0) return 0
+    await migrations.migrate()
+    terminal.print('Database is up-to-date')
+    return 0
+  })
+}
+
+async function bootstrap(migrations: StoreMigrations, run: MigrationsRun): Promise<number> {
+  const { terminal, options } = run
+  const { needsBootstrap, missing } = await migrations.state()
+  if (options['force'] !== undefined && !needsBootstrap) await reset(migrations, run)
+  else if (!needsBootstrap) {
+    terminal.print('Database already bootstrapped')
+    if (missing.length > 0) terminal.print(NEW_AVAILABLE)
     return 0
   }
-  context.terminal.print('Bootstrapping database...')
-  await migrateStore(settings)
-  context.terminal.print('Database is up-to-date')
+  terminal.print('Bootstrapping database...')
+  await migrations.migrate()
+  terminal.print('Database is up-to-date')
   return 0
 }
 
-async function up(settings: Settings, { terminal }: CommandContext): Promise<number> {
-  const { migrateStore } = await offline()
-  await migrateStore(settings)
-  terminal.print('Database is already up-to-date')
-  return 0
-}
-
-async function finish(settings: Settings, { terminal }: CommandContext): Promise<number> {
-  const { migrateStore } = await offline()
-  await migrateStore(settings)
-  terminal.print('No pending migrations to finish')
-  return 0
-}
-
-async function list(settings: Settings, { terminal }: CommandContext, { options }: Invocation): Promise<number> {
-  const { isBootstrapped, migrateStore } = await offline()
-  if (!isBootstrapped(settings)) {
-    if (options['json'] !== undefined) terminal.printRaw(JSON.stringify({ needs_bootstrap: true, executed: [] }))
-    else {
-      terminal.print(
-        "Database needs bootstrapping.\n\nRun 'kong migrations bootstrap', or start a node: it does so by itself.",
-      )
-    }
-    return NEEDS_BOOTSTRAP_CODE
+async function up(migrations: StoreMigrations, { terminal }: MigrationsRun): Promise<number> {
+  const { needsBootstrap, missing } = await migrations.state()
+  if (needsBootstrap) throw new CliError(`cannot run migrations: ${NEEDS_BOOTSTRAP}`)
+  if (missing.length === 0) {
+    terminal.print('Database is already up-to-date')
+    return 0
   }
-  const executed = await migrateStore(settings)
-  if (options['json'] !== undefined) terminal.printRaw(JSON.stringify({ needs_bootstrap: false, executed }))
-  else terminal.print(`Executed migrations:\n  core: ${executed.join(', ')}`)
+  await migrations.migrate()
+  terminal.print('Database is up-to-date')
   return 0
 }
 
-async function status(settings: Settings, { terminal }: CommandContext): Promise<number> {
-  const { isBootstrapped, migrateStore } = await offline()
-  const needsBootstrap = !isBootstrapped(settings)
-  const executed = needsBootstrap ? [] : await migrateStore(settings)
+/** Every step is complete when `up` returns, so nothing is ever pending. */
+async function finish(migrations: StoreMigrations, { terminal }: MigrationsRun): Promise<number> {
+  const { needsBootstrap, missing } = await migrations.state()
+  if (needsBootstrap) throw new CliError(`cannot run migrations: ${NEEDS_BOOTSTRAP}`)
+  terminal.print('No pending migrations to finish')
+  if (missing.length > 0) terminal.print(NEW_AVAILABLE)
+  return 0
+}
+
+async function list(migrations: StoreMigrations, { terminal, options }: MigrationsRun): Promise<number> {
+  const { needsBootstrap, executed, missing } = await migrations.state()
+  if (options['json'] !== undefined) {
+    const found = { needs_bootstrap: needsBootstrap, executed, ...(missing.length > 0 ? { new: missing } : {}) }
+    terminal.printRaw(JSON.stringify(found))
+  } else if (needsBootstrap) {
+    terminal.print(`Database needs bootstrapping.\n\n${NEEDS_BOOTSTRAP}`)
+  } else {
+    terminal.print(`Executed migrations:\n  core: ${executed.join(', ')}`)
+    if (missing.length > 0)
+      terminal.print(`\nNew migrations available:\n  core: ${missing.join(', ')}\n\n${NEW_AVAILABLE}`)
+  }
+  if (needsBootstrap) return NEEDS_BOOTSTRAP_CODE
+  return missing.length > 0 ? NEW_AVAILABLE_CODE : 0
+}
+
+async function status(migrations: StoreMigrations, { terminal }: MigrationsRun): Promise<number> {
+  const { needsBootstrap, executed, missing } = await migrations.state()
+  const ofCore = (names: readonly string[]) => [{ subsystem: 'core', migrations: names }]
   terminal.printRaw(
     JSON.stringify({
       needs_bootstrap: needsBootstrap,
-      executed_migrations: needsBootstrap ? [] : [{ subsystem: 'core', migrations: executed }],
+      executed_migrations: needsBootstrap ? [] : ofCore(executed),
+      ...(missing.length > 0 ? { new_migrations: ofCore(missing) } : {}),
     }),
   )
   return 0
 }
 
-async function reset(settings: Settings, { terminal }: CommandContext, { options }: Invocation): Promise<number> {
-  const { isBootstrapped, resetStore } = await offline()
+async function reset(migrations: StoreMigrations, { settings, terminal, options }: MigrationsRun): Promise<number> {
+  const { needsBootstrap } = await migrations.state()
   if (options['yes'] === undefined) {
     if (!process.stdin.isTTY) {
       throw new CliError("not a tty: invoke 'reset' non-interactively with the --yes flag")
     }
-    if (isBootstrapped(settings) && !(await confirm('Are you sure? This operation is irreversible.'))) {
+    if (!needsBootstrap && !(await confirm('Are you sure? This operation is irreversible.'))) {
       terminal.print('cancelled')
       return 0
     }
   }
-  return erase(settings, terminal, isBootstrapped(settings), resetStore)
-}
-
-function erase(
-  settings: Settings,
-  terminal: Terminal,
-  isThere: boolean,
-  resetStore: (settings: Settings) => void,
-): number {
-  if (!isThere) {
+  if (needsBootstrap) {
     terminal.print('Database not bootstrapped, nothing to reset')
     return 1
   }
@@ -142,7 +184,7 @@ function erase(
     throw new CliError(`a node is running in ${settings.prefix}: stop it first`)
   }
   terminal.print('Resetting database...')
-  resetStore(settings)
+  await migrations.reset()
   terminal.print('Database successfully reset')
   return 0
 }

@@ -12,6 +12,7 @@ import {
   NGINX_OPTIONS,
   PREFIX_OPTION,
 } from './command.ts'
+import { runMigrations } from './migrations.ts'
 import { runNode } from './node-process.ts'
 import { loadGiven } from './node-settings.ts'
 import { type PrefixChanges, prefixPaths } from './prefix-folder.ts'
@@ -23,7 +24,7 @@ export const START_OPTIONS = {
   prefix: PREFIX_OPTION,
   foreground: { description: 'Stay attached and log to the output, as a container wants (nginx_daemon = off).' },
   json: JSON_OPTION,
-  'run-migrations': { description: 'Accepted for compatibility; the store brings its tables up to date by itself.' },
+  'run-migrations': { description: 'Bring the tables of the database up to date first.' },
   ...DATABASE_OPTIONS,
   ...NGINX_OPTIONS,
 } as const
@@ -41,6 +42,10 @@ export async function startCommand(invocation: Invocation, context: CommandConte
   const loaded = loadGiven(invocation, context, isForeground ? { foreground: 'on' } : {})
   const { prefix } = loaded.settings
   if (findRunning(prefixPaths(prefix)) !== null) throw new CliError(`Kong is already running in ${prefix}`)
+  const { terminal } = context
+  if (invocation.options['run-migrations'] !== undefined && loaded.settings.storage !== 'memory') {
+    await runMigrations({ settings: loaded.settings, terminal, options: invocation.options })
+  }
   const changes = await preparePrefix(loaded, context.folder)
   try {
     return loaded.settings.foreground

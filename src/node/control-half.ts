@@ -1,15 +1,14 @@
 /** The half of a node that owns configuration: its store, the repository over it, and the source it is for the cluster. */
-import { resolve } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import type { ConfigSource } from '../cluster/link.ts'
 import type { EntityCatalog } from '../entities/catalog.ts'
 import type { Settings } from '../settings/definition.ts'
-import { openEmbeddedStore } from '../store/embedded/open-embedded-store.ts'
 import { createMemoryStore, type MemoryStore } from '../store/memory/memory-store.ts'
 import { createRepository, type Repository } from '../store/repository.ts'
 import type { EntityStore } from '../store/store.ts'
+import { openStore } from './open-store.ts'
 
 export interface ControlHalf {
   readonly store: EntityStore
@@ -39,7 +38,7 @@ export async function openControlHalf({
   random,
 }: ControlHalfOptions): Promise<ControlHalf> {
   const memory = settings.storage === 'memory' ? createMemoryStore({ catalog, clock }) : null
-  const store = memory ?? (await openStore(settings, catalog, clock, log))
+  const store = memory ?? (await openStore({ settings, catalog, clock, log }))
   const repository = createRepository({ store, catalog, clock, random })
   const sweeping = clock.every(SWEEP_EVERY_MS, () => {
     store.sweep().catch((error: Error) => log.error(`expired rows could not be removed: ${error.message}`))
@@ -54,13 +53,6 @@ export async function openControlHalf({
       await store.close()
     },
   }
-}
-
-function openStore(settings: Settings, catalog: EntityCatalog, clock: Clock, logger: Logger): Promise<EntityStore> {
-  if (settings.storage !== 'embedded') {
-    throw new Error(`storage "${settings.storage}" is not there yet; use "embedded"`)
-  }
-  return openEmbeddedStore({ path: resolve(settings.prefix, settings.embedded_path), catalog, clock, logger })
 }
 
 /** What synchronisation sees of a store. */

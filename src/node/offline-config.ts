@@ -1,18 +1,17 @@
 /** Declarative files and the store, without a node: what `kong config` and `kong migrations` work on. */
-import { existsSync, rmSync } from 'node:fs'
-import { resolve } from 'node:path'
 import { systemClock } from '../base/clock.ts'
+import { silentLogger } from '../base/logger.ts'
 import { systemRandom } from '../base/random.ts'
 import { exportYaml } from '../declarative/export.ts'
 import { type DeclarativeRow, type ParsedConfig, parseText } from '../declarative/parse.ts'
 import { createCatalog, type EntityCatalog } from '../entities/catalog.ts'
 import type { Row } from '../entities/config.ts'
 import type { Settings } from '../settings/definition.ts'
-import { openEmbeddedStore } from '../store/embedded/open-embedded-store.ts'
-import { MIGRATIONS } from '../store/migrations/all.ts'
+import type { StoreMigrations } from '../store/migrations/store-migrations.ts'
 import { createRepository } from '../store/repository.ts'
 import type { EntityStore } from '../store/store.ts'
 import { enabledPlugins, pluginCatalogOptions } from './enabled-plugins.ts'
+import { openMigrations, openStore } from './open-store.ts'
 
 const catalogOf = (settings: Settings) =>
   createCatalog(pluginCatalogOptions(enabledPlugins(settings.plugins), settings))
@@ -54,19 +53,9 @@ export function exportConfiguration(settings: Settings): Promise<string> {
   })
 }
 
-const storePath = ({ prefix, embedded_path }: Settings) => resolve(prefix, embedded_path)
-
-export const isBootstrapped = (settings: Settings): boolean => existsSync(storePath(settings))
-
-/** Opening brings the tables up to date. Returns the names of all steps. */
-export async function migrateStore(settings: Settings): Promise<readonly string[]> {
-  await withStore(settings, async () => {})
-  return MIGRATIONS.map(({ number, name }) => `${String(number).padStart(3, '0')}_${name}`)
-}
-
-/** Deletes everything. Nobody may have the store open. */
-export function resetStore(settings: Settings): void {
-  for (const suffix of ['', '-wal', '-shm']) rmSync(storePath(settings) + suffix, { force: true })
+/** Whoever opens them must close them. */
+export function migrationsOf(settings: Settings, lockMsMax: number): Promise<StoreMigrations> {
+  return openMigrations({ settings, catalog: catalogOf(settings), clock: systemClock, lockMsMax })
 }
 
 async function withStore<T>(
@@ -74,7 +63,7 @@ async function withStore<T>(
   work: (store: EntityStore, catalog: EntityCatalog) => Promise<T>,
 ): Promise<T> {
   const catalog = catalogOf(settings)
-  const store = await openEmbeddedStore({ path: storePath(settings), catalog, clock: systemClock })
+  const store = await openStore({ settings, catalog, clock: systemClock, log: silentLogger })
   try {
     return await work(store, catalog)
   } finally {

@@ -1,8 +1,10 @@
 /** kong.conf as the proxy wants it: what `proxy/` needs of the settings, parsed and with its defaults. */
 import { existsSync, readFileSync } from 'node:fs'
-import { isAbsolute, join } from 'node:path'
+import { join } from 'node:path'
 import type { ProxySettings } from '../proxy/proxy-settings.ts'
 import type { Settings } from '../settings/definition.ts'
+import { readKeyMaterial } from '../settings/key-material.ts'
+import { systemFiles } from '../settings/settings-files.ts'
 import { responseHeaders, upstreamRequestId } from '../settings/header-tokens.ts'
 import { tlsProfile } from '../settings/tls-profile.ts'
 
@@ -114,15 +116,13 @@ export function listenerCertificates(
     .map(path => ({ cert: readFileSync(`${path}.crt`, 'utf8'), key: readFileSync(`${path}.key`, 'utf8') }))
 }
 
-/** PEM of all files named, or null when the system's store is all there is. */
-function trustedCertificates(names: readonly string[]): string | null {
-  const files = names.filter(name => name !== 'system')
-  return files.length === 0 ? null : files.map(path => readFileSync(path, 'utf8')).join('\n')
-}
-
-/** Where a log setting writes: an absolute path, or null for `off`. A format after the path is Kong's and ignored. */
-export function logPath(settings: Settings, value: string): string | null {
-  const path = value.trim().split(/\s+/)[0]!
-  if (path === 'off' || path === '') return null
-  return isAbsolute(path) ? path : join(settings.prefix, path)
+/** PEM of all that are named, or null when the system's store is all there is. */
+export function trustedCertificates(names: readonly string[]): string | null {
+  const texts = names.filter(name => name !== 'system')
+  if (texts.length === 0) return null
+  const files = systemFiles(process.cwd())
+  return texts
+    .map(text => readKeyMaterial(text, 'certificate', files))
+    .map(material => (material.ok ? material.pem : ''))
+    .join('\n')
 }

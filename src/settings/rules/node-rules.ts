@@ -3,8 +3,8 @@ import { resolve } from 'node:path'
 import { keyMatches, readKeyMaterial } from '../key-material.ts'
 import type { Findings, RuleContext } from './rule.ts'
 
-/** Stores that a node can open today. The others are in the schema, so that their settings load and are checked. */
-export const AVAILABLE_STORES: readonly string[] = ['embedded', 'memory']
+/** Stores that are in the schema, so that their settings load and are checked, but cannot be opened today. */
+const MISSING_STORES: readonly string[] = ['cassandra']
 const AVAILABLE_ROUTERS: readonly string[] = ['traditional', 'traditional_compatible']
 const KNOWN_VAULTS: readonly string[] = ['bundled', 'env', 'off']
 
@@ -27,11 +27,8 @@ export function checkNode(context: RuleContext, findings: Findings): void {
 }
 
 function checkAvailability({ settings, origin }: RuleContext, { errors }: Findings): void {
-  if (!AVAILABLE_STORES.includes(settings.storage) && settings.role !== 'proxy') {
-    errors.push(
-      `storage = ${settings.storage} is not available in this version (available: ${AVAILABLE_STORES.join(', ')})` +
-        origin('storage'),
-    )
+  if (MISSING_STORES.includes(settings.storage) && settings.role !== 'proxy') {
+    errors.push(`storage = ${settings.storage} is not available in this version` + origin('storage'))
   }
   if (!AVAILABLE_ROUTERS.includes(settings.router_flavor)) {
     errors.push(
@@ -66,12 +63,17 @@ function checkCertificates({ settings, isGiven, origin }: RuleContext, { errors 
       errors.push(`${keyName} does not belong to ${certificateName}` + origin(keyName))
     }
   }
-  const { client_ssl_cert: certificate, client_ssl_cert_key: key } = settings
-  if (isGiven('client_ssl_cert') && !isGiven('client_ssl_cert_key'))
-    errors.push('client_ssl_cert_key must be specified')
-  if (isGiven('client_ssl_cert_key') && !isGiven('client_ssl_cert')) errors.push('client_ssl_cert must be specified')
-  if (certificate !== null && key !== null && !keyMatches(certificate, key)) {
-    errors.push('client_ssl_cert_key does not belong to client_ssl_cert' + origin('client_ssl_cert_key'))
+  const pairs = [
+    ['client_ssl_cert', 'client_ssl_cert_key'],
+    ['pg_ssl_cert', 'pg_ssl_cert_key'],
+  ] as const
+  for (const [certificateName, keyName] of pairs) {
+    const [certificate, key] = [settings[certificateName], settings[keyName]]
+    if (isGiven(certificateName) && !isGiven(keyName)) errors.push(`${keyName} must be specified`)
+    if (isGiven(keyName) && !isGiven(certificateName)) errors.push(`${certificateName} must be specified`)
+    if (certificate !== null && key !== null && !keyMatches(certificate, key)) {
+      errors.push(`${keyName} does not belong to ${certificateName}` + origin(keyName))
+    }
   }
 }
 

@@ -1,8 +1,7 @@
 /** Where configuration is stored, how it is cached, and how names are resolved. */
-import { array, boolean, choice, number, section, string } from '../property.ts'
+import { array, boolean, certificate, choice, number, privateKey, section, string } from '../property.ts'
 
 const cached = 'rows are not cached with a time limit; changes invalidate them'
-const notYet = 'this store is not available yet'
 
 const postgres = {
   pg_host: string('127.0.0.1', 'Host of PostgreSQL.'),
@@ -14,6 +13,10 @@ const postgres = {
   pg_schema: string(null, 'Schema of PostgreSQL; default: its own search path.'),
   pg_ssl: boolean('off', 'Connect to PostgreSQL over TLS.'),
   pg_ssl_verify: boolean('off', 'Verify the certificate of PostgreSQL.'),
+  pg_ssl_required: boolean('off', 'With `pg_ssl`: fail when PostgreSQL offers no TLS, instead of going on without.'),
+  pg_ssl_version: choice(['tlsv1_2', 'tlsv1_3', 'any'], 'tlsv1_2', 'Oldest TLS version accepted of PostgreSQL.'),
+  pg_ssl_cert: certificate('Client certificate for PostgreSQL: path, PEM text or base64.'),
+  pg_ssl_cert_key: privateKey('Private key of `pg_ssl_cert`: path, PEM text or base64.'),
   pg_max_concurrent_queries: number('0', 'Concurrent queries per process; 0 is no limit.'),
   pg_semaphore_timeout: number('60000', 'Milliseconds to wait for a turn when queries are limited.'),
   pg_keepalive_timeout: number(null, 'Milliseconds an idle connection is kept.'),
@@ -34,7 +37,7 @@ const postgres = {
   pg_ro_pool_size: number(null, 'Connections to the replica kept per process.'),
   pg_ro_backlog: number(null, 'Connections to the replica that may wait when the pool is full.'),
   _debug_pg_ttl_cleanup_interval: number('300', 'Seconds between removals of expired rows.', {
-    without_effect: notYet,
+    without_effect: 'expired rows are removed every minute',
   }),
 }
 

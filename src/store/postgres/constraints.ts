@@ -7,8 +7,8 @@ const query = `
     select a.attname from unnest(c.conkey) with ordinality as k(number, position)
     join pg_attribute a on a.attrelid = c.conrelid and a.attnum = k.number order by k.position
   ))::text as "columns"
-  from pg_constraint c join pg_class r on r.oid = c.conrelid
-  where c.contype in ('u', 'p') and r.relnamespace = current_schema()::regnamespace`
+  from pg_constraint c join pg_class r on r.oid = c.conrelid join pg_namespace n on n.oid = r.relnamespace
+  where c.contype in ('u', 'p') and n.nspname = current_schema()`
 
 /** `table constraint` → columns. */
 export type Constraints = ReadonlyMap<string, readonly string[]>

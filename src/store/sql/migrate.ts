@@ -52,21 +52,21 @@ interface MigrationsDone {
   readonly missing: readonly Migration[]
 }
 
-/** Rejects when the database is newer than this version, or was prepared for entities of other plugins. */
+export interface MigrationsFound extends MigrationsDone {
+  /** The database was prepared for entities of other plugins: its hash is not that of the rows this node sees. */
+  readonly isForOtherPlugins: boolean
+}
+
+/** Rejects when the database is newer than this version. */
 export async function readMigrationsState(
   db: Sql,
   tables: Tables,
   migrations: readonly Migration[],
-): Promise<MigrationsDone> {
+): Promise<MigrationsFound> {
   const done = await compareMigrations(db, migrations)
-  if (done.missing.length > 0) return done
+  if (done.missing.length > 0) return { ...done, isForOtherPlugins: false }
   const state = await db.selectFrom('config_state').select('shape').where('id', '=', 1).executeTakeFirst()
-  if (state === undefined || state['shape'] === tables.shape()) return done
-  throw new StoreError(
-    'database_error',
-    "the database was prepared for other plugins than this node has (property plugins): run 'kong migrations up' " +
-      'with the settings of this node, and give all nodes on this database the same plugins',
-  )
+  return { ...done, isForOtherPlugins: state !== undefined && state['shape'] !== tables.shape() }
 }
 
 async function compareMigrations(db: Sql, migrations: readonly Migration[]): Promise<MigrationsDone> {
