@@ -46,6 +46,7 @@ export async function startNode(options: StartOptions): Promise<NodeHandle> {
     nodeId,
     describe,
     reload: loaded => node.reload(loaded),
+    reopenLogs: () => node.reopenLogs(),
     async quit(timeoutMs) {
       await node.quit(timeoutMs)
       finished.resolve({ reason: 'quit' })

@@ -1,8 +1,8 @@
 /** Starting a node in the background: the command's side, which waits, and the node's side, which reports. */
 import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync } from 'node:fs'
-import { dirname, isAbsolute, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { dirname, extname, join, resolve } from 'node:path'
+import { logFileOf } from '../base/log-files.ts'
 import type { LoadedSettings } from '../settings/load.ts'
 import { CliError, type CommandContext } from './command.ts'
 import { NODE_COMMAND, type NodeMessage } from './node-messages.ts'
@@ -16,15 +16,14 @@ export interface StartedNode {
   readonly lines: readonly string[]
 }
 
+/** Beside this file, built or not. */
+const MAIN = join(import.meta.dirname, `../main${extname(import.meta.filename)}`)
+
 /** Resolves when the node accepts connections. Rejects with its own reason when it does not come to that. */
 export function startInBackground({ settings }: LoadedSettings, { env }: CommandContext): Promise<StartedNode> {
-  const file = settings.proxy_error_log.split(/\s+/)[0]!
-  const path = file === 'off' ? '/dev/null' : isAbsolute(file) ? file : join(settings.prefix, file)
-  mkdirSync(dirname(path), { recursive: true })
-  // What the runtime itself says when it crashes belongs into the log, too.
-  const log = openSync(path, 'a', 0o644)
-  const main = fileURLToPath(new URL('../main.ts', import.meta.url))
-  const child = spawn(process.execPath, [...process.execArgv, main, NODE_COMMAND, '--prefix', settings.prefix], {
+  const path = resolve(settings.prefix, logFileOf(settings.proxy_error_log) ?? '/dev/null')
+  const log = openErrorLog(path)
+  const child = spawn(process.execPath, [...process.execArgv, MAIN, NODE_COMMAND, '--prefix', settings.prefix], {
     cwd: settings.prefix,
     env: { ...env },
     detached: true,
@@ -49,6 +48,16 @@ export function startInBackground({ settings }: LoadedSettings, { env }: Command
       resolve({ pid: message.pid, lines: message.lines })
     })
   })
+}
+
+/** What the runtime itself says when it crashes belongs into the log, too. */
+function openErrorLog(path: string): number {
+  try {
+    mkdirSync(dirname(path), { recursive: true })
+    return openSync(path, 'a', 0o644)
+  } catch (error) {
+    throw new CliError(`proxy_error_log: ${(error as Error).message}`)
+  }
 }
 
 /** The other side: this process is the node. */

@@ -20,6 +20,8 @@ export interface NodeHandle {
   describe(): readonly string[]
   /** Takes over what can be changed in a running node; rejects, and changes nothing, when it cannot. */
   reload(loaded: LoadedSettings): Promise<void>
+  /** The workers' log files, after they were moved away; those of `logTo` are reopened by their owner. */
+  reopenLogs(): void
   /** Finishes requests in flight, for at most that long. */
   quit(timeoutMs: number): Promise<void>
   /** Closes everything at once. */

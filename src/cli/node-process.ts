@@ -1,10 +1,10 @@
 /** The life of a node in this process: start, signals, end. The same for a background node and one in the foreground. */
 import { writeFileSync } from 'node:fs'
 import { systemClock } from '../base/clock.ts'
+import { createLogFiles, logFileOf, type LogFiles } from '../base/log-files.ts'
 import { createLogger, type Logger } from '../base/logger.ts'
 import type { LoadedSettings } from '../settings/load.ts'
 import { CliError } from './command.ts'
-import { createLogFiles, type LogFiles } from './log-files.ts'
 import type { NodeHandle, StartNode } from './node-handle.ts'
 import type { ReloadReport } from './node-messages.ts'
 import { loadRunning } from './node-settings.ts'
@@ -39,7 +39,7 @@ export async function runNode(options: NodeProcessOptions): Promise<number> {
   })
   const log = createLogger({
     level: loaded.settings.log_level,
-    write: files.direct(loaded.settings.proxy_error_log.split(/\s+/)[0]!),
+    write: files.direct(logFileOf(loaded.settings.proxy_error_log) ?? '/dev/null'),
     now: systemClock.now,
   })
   try {
@@ -75,7 +75,10 @@ async function live(options: NodeProcessOptions, paths: PrefixPaths, files: LogF
       stop: () => handle.stop(),
       quit: () => handle.quit(QUIT_TIMEOUT_MS),
       reload: createReloader(handle, paths, env, log),
-      reopen: () => files.reopen(),
+      reopen() {
+        files.reopen()
+        handle.reopenLogs()
+      },
       onError: (name, error) => log.error(`${name} failed: ${error.message}`),
     })
     const { reason } = await handle.finished

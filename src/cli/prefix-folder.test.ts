@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
-import { createLogFiles } from './log-files.ts'
+import { createLogFiles } from '../base/log-files.ts'
 import { PrefixChanges, prefixPaths } from './prefix-folder.ts'
 import { claimPrefix, findRunning, isAlive, releasePrefix } from './process-record.ts'
 

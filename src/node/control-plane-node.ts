@@ -49,6 +49,7 @@ export async function startControlPlaneNode(context: NodeContext, endings: Endin
       ...clusterAddresses.map(address => `data planes connect to ${formatAddress(address)}`),
     ],
     reload: loaded => apis.reload({ ...context, settings: loaded.settings, loaded }),
+    reopenLogs() {},
     async quit(timeoutMs) {
       await apis.close(timeoutMs)
       await endings.run()

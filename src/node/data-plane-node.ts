@@ -54,6 +54,7 @@ export async function startDataPlaneNode(context: NodeContext, endings: Endings)
       client = await connect(next, proxy, saved)
       connection = connectionKey(loaded.settings)
     },
+    reopenLogs: () => proxy.supervisor.reopenLogs(),
     async quit(timeoutMs) {
       await Promise.all([apis.close(timeoutMs), proxy.supervisor.drain(timeoutMs)])
       await endings.run()

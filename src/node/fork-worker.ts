@@ -15,7 +15,8 @@ export function forkWorker(): ChildProcess {
   const cache = getCompileCacheDir()
   return fork(WORKER, [], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    execArgv: [...process.execArgv, `--max-semi-space-size=${SEMI_SPACE_MIB}`],
+    // Else SIGUSR1 to the group of processes opens a debugger in a worker that is still starting.
+    execArgv: [...process.execArgv, '--disable-sigusr1', `--max-semi-space-size=${SEMI_SPACE_MIB}`],
     // It must be set before the first module is loaded: without it a worker that runs TypeScript unbuilt loads the
     // compiler that strips types, 40 MiB of it.
     ...(cache === undefined ? {} : { env: { ...process.env, NODE_COMPILE_CACHE: cache } }),

@@ -23,6 +23,8 @@ export interface RunningNode {
   /** Lines for people, such as `proxy listening on 0.0.0.0:8000 (2 workers)`. */
   describe(): readonly string[]
   reload(loaded: LoadedSettings): Promise<void>
+  /** After log files were moved away: the workers' own, that is. */
+  reopenLogs(): void
   /** Stops taking work, finishes what is under way for at most that long. */
   quit(timeoutMs: number): Promise<void>
   /** At once. */

@@ -65,6 +65,7 @@ export async function startTraditionalNode(context: NodeContext, endings: Ending
       await declarative?.reload(next)
       await apis.reload(next)
     },
+    reopenLogs: () => proxy.supervisor.reopenLogs(),
     async quit(timeoutMs) {
       await Promise.all([apis.close(timeoutMs), proxy.supervisor.drain(timeoutMs)])
       await endings.run()

@@ -1,10 +1,10 @@
 /** One worker process: the configuration it runs, the engine that proxies, and the channel to the main process. */
-import { openSync, closeSync, writeSync } from 'node:fs'
 import { systemClock } from '../base/clock.ts'
+import { createLogFiles, logFileOf, type LogFiles } from '../base/log-files.ts'
 import { createLogger } from '../base/logger.ts'
 import { systemRandom } from '../base/random.ts'
 import { createCatalog } from '../entities/catalog.ts'
-import { logPath, proxySettingsFrom } from './proxy-settings-from.ts'
+import { proxySettingsFrom } from './proxy-settings-from.ts'
 import { enabledPlugins, pluginCatalogOptions } from './enabled-plugins.ts'
 import type { BoundSocket } from './bound-sockets.ts'
 import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.ts'
@@ -18,7 +18,9 @@ import type { Settings } from '../settings/definition.ts'
 import envVault from '../vaults/env.ts'
 
 const tell = (message: FromWorker) => process.send!(message)
-const log = createLogger({ level: 'notice', write: line => process.stderr.write(line), now: systemClock.now })
+/** The output that the main process gave this one, until its settings say which file. */
+let writeLog = (line: string): unknown => process.stderr.write(line)
+const log = createLogger({ level: 'notice', write: line => writeLog(line), now: systemClock.now })
 
 interface Running {
   readonly start: WorkerStart
@@ -26,7 +28,7 @@ interface Running {
   readonly engine: ProxyEngine
   readonly tools: WorkerTools
   readonly metrics: ReturnType<typeof createMetricRegistry>
-  readonly accessLog: AccessLog | null
+  readonly files: LogFiles
 }
 
 let running: Running | null = null
@@ -40,14 +42,13 @@ function start(message: WorkerStart): void {
   log.setLevel(settings.log_level)
   const clock = systemClock
   const random = systemRandom
-  const path = logPath(settings, settings.proxy_access_log)
-  const accessLog = path === null ? null : new AccessLog(path)
+  const { files, accessLog } = openLogs(settings)
   const plugins = enabledPlugins(settings.plugins)
   const catalog = createCatalog(pluginCatalogOptions(plugins, settings))
   const metrics = createMetricRegistry()
   const counters = createLeasedCounters({ clock, ask })
   const node = { id: message.nodeId, hostname: message.hostname, role: message.role, workerId: message.slot }
-  const proxySettings = proxySettingsFrom(settings, accessLog === null ? null : line => accessLog.write(line))
+  const proxySettings = proxySettingsFrom(settings, accessLog)
   let tools: WorkerTools | null = null
   const config = createRunningConfig({
     catalog,
@@ -62,7 +63,7 @@ function start(message: WorkerStart): void {
   })
   tools = createWorkerTools({ clock, random, log, entities: config.reader, counters, metrics, node })
   const engine = createProxyEngine({ config, settings: proxySettings, clock, random, log, node })
-  running = { start: message, config, engine, tools, metrics, accessLog }
+  running = { start: message, config, engine, tools, metrics, files }
   tell({ type: 'started' })
 }
 
@@ -113,7 +114,7 @@ function receive(message: ToWorker, socket: unknown): void {
     case 'log-level':
       return log.setLevel(message.level)
     case 'reopen-logs':
-      return running?.accessLog?.reopen()
+      return running?.files.reopen()
     case 'drain':
       void drain(message.timeoutMs)
   }
@@ -150,36 +151,30 @@ async function drain(timeoutMs: number): Promise<void> {
   process.exit(0)
 }
 
-/** Lines collected for a moment, so that a busy worker writes once per loop turn and not once per request. */
-class AccessLog {
-  readonly #path: string
-  #file: number
-  #lines = ''
-
-  constructor(path: string) {
-    this.#path = path
-    this.#file = openSync(path, 'a', 0o640)
-    process.on('exit', () => this.#flush())
-  }
-  write(line: string): void {
-    if (this.#lines === '') setImmediate(() => this.#flush())
-    this.#lines += `${line}\n`
-  }
-  reopen(): void {
-    this.#flush()
-    closeSync(this.#file)
-    this.#file = openSync(this.#path, 'a', 0o640)
-  }
-  #flush(): void {
-    if (this.#lines === '') return
-    const lines = this.#lines
-    this.#lines = ''
+/** Throws when a file cannot be written: a node that loses its log from the start is better not started. */
+function openLogs(settings: Settings): { files: LogFiles; accessLog: ((line: string) => void) | null } {
+  const files = createLogFiles({
+    prefix: settings.prefix,
+    output: null,
+    after: systemClock.after,
+    onError: message => process.stderr.write(`${message}\n`),
+  })
+  process.on('exit', () => files.close())
+  const open = (name: 'proxy_access_log' | 'proxy_error_log') => {
+    const file = logFileOf(settings[name])
+    // In the foreground everything goes to the output, as it does in the main process.
+    const path = settings.foreground && file !== null ? '/dev/stdout' : file
     try {
-      writeSync(this.#file, lines)
+      if (path !== null) files.open(path)
     } catch (error) {
-      log.error(`access log ${this.#path}: ${(error as Error).message}`)
+      throw new Error(`${name}: ${(error as Error).message}`)
     }
+    return path
   }
+  const errors = open('proxy_error_log')
+  writeLog = errors === null ? () => {} : files.direct(errors)
+  const access = open('proxy_access_log')
+  return { files, accessLog: access === null ? null : files.to(access) }
 }
 
 process.on('message', (message, socket) => {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 
-const KONG = join(import.meta.dirname, '../../bin/kong')
+export const KONG = join(import.meta.dirname, '../../bin/kong')
 
 export interface CommandResult {
   readonly status: number | null

@@ -1,4 +1,4 @@
-/** Log files of a node: opened at first use, and again after somebody has moved them away (SIGUSR1). */
+/** Log files of a process: opened at first use, and again after somebody has moved them away (SIGUSR1). */
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
 
@@ -8,13 +8,17 @@ export interface LogFiles {
   to(file: string): (line: string) => void
   /** Appends whole lines, each at once: for the log of errors, which must survive a crash. */
   direct(file: string): (text: string) => void
+  /** Opens the file now. Throws when it cannot be written, which otherwise is only told. */
+  open(file: string): void
   reopen(): void
   close(): void
 }
 
 /** Lines are gathered for that long, so that busy traffic costs one system call for many of them. */
 const FLUSH_MS = 100
-const PENDING_BYTES_MAX = 256 * 1024
+const PENDING_LENGTH_MAX = 256 * 1024
+/** A reader of our output (a container's log driver) that hangs must not fill memory: what exceeds this is dropped. */
+const UNSENT_BYTES_MAX = 4 * 1024 * 1024
 
 export interface LogFilesOptions {
   readonly prefix: string
@@ -43,6 +47,9 @@ export function createLogFiles({ prefix, output, after, onError }: LogFilesOptio
       const found = find(file)
       return text => found.write(text)
     },
+    open(file) {
+      if (output === null) find(file).open()
+    },
     reopen() {
       for (const file of files.values()) file.close()
     },
@@ -52,12 +59,21 @@ export function createLogFiles({ prefix, output, after, onError }: LogFilesOptio
   }
 }
 
+/** The file of a log setting, or null for `off`. A format after the path is Kong's and ignored. */
+export function logFileOf(setting: string): string | null {
+  const file = setting.trim().split(/\s+/)[0]!
+  return file === 'off' || file === '' ? null : file
+}
+
+const NOTHING = Buffer.alloc(0)
+
 class LogFile {
   readonly #path: string
   readonly #after: LogFilesOptions['after']
   readonly #onError: (message: string) => void
   #descriptor: number | null = null
   #pending = ''
+  #unsent: Buffer = NOTHING
   #isScheduled = false
   #hasFailed = false
   constructor(path: string, after: LogFilesOptions['after'], onError: (message: string) => void) {
@@ -68,14 +84,8 @@ class LogFile {
 
   append(line: string): void {
     this.#pending += `${line}\n`
-    if (this.#pending.length >= PENDING_BYTES_MAX) this.#flush()
-    else if (!this.#isScheduled) {
-      this.#isScheduled = true
-      this.#after(FLUSH_MS, () => {
-        this.#isScheduled = false
-        this.#flush()
-      })
-    }
+    if (this.#pending.length >= PENDING_LENGTH_MAX) this.#flush()
+    else this.#flushLater()
   }
 
   write(text: string): void {
@@ -90,24 +100,46 @@ class LogFile {
     this.#hasFailed = false
   }
 
+  open(): void {
+    this.#descriptor ??= openLog(this.#path)
+  }
+
+  #flushLater(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    this.#after(FLUSH_MS, () => {
+      this.#isScheduled = false
+      this.#flush()
+    })
+  }
+
   #flush(): void {
-    if (this.#pending === '') return
-    const bytes = Buffer.from(this.#pending)
+    if (this.#pending === '' && this.#unsent.length === 0) return
+    const bytes =
+      this.#unsent.length === 0 ? Buffer.from(this.#pending) : Buffer.concat([this.#unsent, Buffer.from(this.#pending)])
     this.#pending = ''
+    this.#unsent = NOTHING
+    let at = 0
     try {
-      this.#descriptor ??= this.#open()
-      for (let at = 0; at < bytes.length; ) at += writeSync(this.#descriptor, bytes, at)
+      this.#descriptor ??= openLog(this.#path)
+      while (at < bytes.length) at += writeSync(this.#descriptor, bytes, at)
     } catch (error) {
+      // A pipe whose reader is behind; other programs share it and may have made it non-blocking.
+      if ((error as NodeJS.ErrnoException).code === 'EAGAIN' && bytes.length - at < UNSENT_BYTES_MAX) {
+        this.#unsent = bytes.subarray(at)
+        this.#flushLater()
+        return
+      }
       if (!this.#hasFailed) this.#onError(`could not write ${this.#path}: ${(error as Error).message}`)
       this.#hasFailed = true
     }
   }
+}
 
-  #open(): number {
-    // Containers point logs at these; the descriptors are there already, and may not be opened anew.
-    if (this.#path === '/dev/stdout') return 1
-    if (this.#path === '/dev/stderr') return 2
-    mkdirSync(dirname(this.#path), { recursive: true })
-    return openSync(this.#path, 'a', 0o644)
-  }
+function openLog(path: string): number {
+  // Containers point logs at these; the descriptors are there already, and may not be opened anew.
+  if (path === '/dev/stdout') return 1
+  if (path === '/dev/stderr') return 2
+  mkdirSync(dirname(path), { recursive: true })
+  return openSync(path, 'a', 0o644)
 }
