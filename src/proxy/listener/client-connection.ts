@@ -6,6 +6,7 @@
  */
 import type { Socket } from 'node:net'
 import type { Expiring } from '../deadlines.ts'
+import { writeStreamText, writeText } from '../direct-write.ts'
 import { FAILURES, refusalCode } from '../errors.ts'
 import { type ClientSide, Exchange, type ExchangeEvents } from '../exchange.ts'
 import { ChunkedDecoder } from '../http/chunked-decoder.ts'
@@ -59,6 +60,8 @@ export class ClientConnection implements ClientSide, Expiring {
   readonly #owner: ConnectionOwner
   readonly #socket: Socket
   readonly #routerView: RouterView
+  /** TLS has no handle to write to directly. */
+  readonly #writeText: typeof writeText
   #state: State = 'open'
   #exchange: Exchange | null = null
   /** What is left of the request body: bytes, CHUNKED or 0 for nothing. */
@@ -93,6 +96,7 @@ export class ClientConnection implements ClientSide, Expiring {
     this.forwardedLines = `X-Forwarded-Proto: ${address.scheme}\r\nX-Forwarded-Port: ${address.publicPort}\r\n`
     this.serial = ++context.counts.accepted
     this.head = new RequestHead(context.settings.client.headerCountMax)
+    this.#writeText = address.tls === null ? writeText : writeStreamText
     this.#routerView = new RouterView(this.head, address)
     context.deadlines.add(this)
     this.deadline = context.deadlines.in(context.settings.client.headTimeoutMs)
@@ -314,7 +318,7 @@ export class ClientConnection implements ClientSide, Expiring {
     if (this.#state !== 'open') return true
     const data = bytes === null ? head + tail : joinBytes(head, bytes, from, to, tail)
     if (data.length === 0) return true
-    const goesOn = typeof data === 'string' ? this.#socket.write(data, 'latin1') : this.#socket.write(data)
+    const goesOn = typeof data === 'string' ? this.#writeText(this.#socket, data) : this.#socket.write(data)
     if (!goesOn) this.deadline = this.#context.deadlines.in(this.#context.settings.client.sendTimeoutMs)
     return goesOn
   }

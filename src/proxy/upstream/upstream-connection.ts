@@ -6,6 +6,7 @@
  */
 import type { Socket } from 'node:net'
 import type { Deadlines, Expiring } from '../deadlines.ts'
+import { writeStreamText, writeText } from '../direct-write.ts'
 import { ChunkedDecoder } from '../http/chunked-decoder.ts'
 import { NEED_MORE } from '../http/head-scanner.ts'
 import { CHUNKED } from '../http/request-head.ts'
@@ -61,6 +62,7 @@ export class UpstreamConnection<Owner> implements Expiring {
   readonly #consumer: UpstreamConsumer<Owner>
   readonly #deadlines: Deadlines
   #socket!: Socket
+  #writeText = writeText
   #owner: Owner | null = null
   #state: State = 'connecting'
   #isHeadRequest = false
@@ -79,6 +81,7 @@ export class UpstreamConnection<Owner> implements Expiring {
   /** `connectEvent` is `secureConnect` for TLS. Bytes come through `receive`, whichever way the socket delivers them. */
   bind(socket: Socket, connectEvent: string): void {
     this.#socket = socket
+    if (connectEvent !== 'connect') this.#writeText = writeStreamText
     socket.on(connectEvent, () => this.#connected())
     socket.on('drain', () => this.#drained())
     socket.on('end', () => this.#ended('closed'))
@@ -129,7 +132,7 @@ export class UpstreamConnection<Owner> implements Expiring {
 
   /** Writes text, or bytes that the caller will not touch again. False when no more should be written for now. */
   write(data: string | Buffer): boolean {
-    const goesOn = typeof data === 'string' ? this.#socket.write(data, 'latin1') : this.#socket.write(data)
+    const goesOn = typeof data === 'string' ? this.#writeText(this.#socket, data) : this.#socket.write(data)
     if (!goesOn) this.deadline = this.#deadlines.in(this.writeTimeoutMs)
     return goesOn
   }

@@ -1,0 +1,65 @@
+/**
+ * Writes to a TCP socket past its stream.
+ *
+ * A stream write costs a state machine, a callback on the next tick and a turn of the tick queue, a twentieth of a
+ * proxied request, and gives nothing here: nearly every write is taken by the kernel at once. So text goes straight to
+ * the handle as long as nothing is queued; whatever is queued goes through the stream, and libuv keeps the order of
+ * both. This leans on an internal of Node 26, which makes a request object only for writes that the kernel did not take
+ * at once. What Node itself does is looked at once; where it does otherwise, all writes go through the stream.
+ */
+import type { Socket } from 'node:net'
+
+interface PendingWrite {
+  oncomplete?: (status: number) => void
+  /** Set when the write was over before `oncomplete` was. */
+  writeStatus?: number | null
+}
+
+interface StreamHandle {
+  readonly writeQueueSize?: number
+  /** An error number, 0 for done, or what is pending. */
+  writeLatin1String?: (request: object | null, text: string) => number | PendingWrite
+}
+
+let isDirectPossible: boolean | null = null
+
+/** False when no more should be written for now; `drain` follows. */
+export function writeText(socket: Socket, text: string): boolean {
+  const handle = (socket as unknown as { _handle: StreamHandle | null })._handle
+  const isReady = handle != null && handle.writeQueueSize === 0 && socket.writableLength === 0 && !socket.writableEnded
+  if (!isReady || isDirectPossible === false) return socket.write(text, 'latin1')
+  if (isDirectPossible === null) return observe(socket, handle, text)
+  const result = handle.writeLatin1String!(null, text)
+  if (result === 0) return true
+  if (typeof result === 'number') fail(socket, result)
+  else {
+    result.oncomplete = status => fail(socket, status)
+    if (result.writeStatus != null) fail(socket, result.writeStatus)
+  }
+  return true
+}
+
+/** The same through the stream: for TLS, whose handle is another thing. */
+export function writeStreamText(socket: Socket, text: string): boolean {
+  return socket.write(text, 'latin1')
+}
+
+/** As the stream would: the socket ends with an error. Nothing is to be done for a status that is none. */
+function fail(socket: Socket, status: number): void {
+  if (status < 0 && !socket.destroyed) socket.destroy(new Error(`write failed with status ${status}`))
+}
+
+/** Lets the stream write, and sees how it asks the handle. */
+function observe(socket: Socket, handle: StreamHandle, text: string): boolean {
+  const original = handle.writeLatin1String
+  if (typeof original !== 'function' || socket.connecting) return socket.write(text, 'latin1')
+  handle.writeLatin1String = (request, latin) => {
+    isDirectPossible = request === null
+    return original.call(handle, request, latin)
+  }
+  try {
+    return socket.write(text, 'latin1')
+  } finally {
+    delete handle.writeLatin1String
+  }
+}
