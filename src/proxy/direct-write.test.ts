@@ -49,7 +49,7 @@ test('writeText() ends the socket with an error when the peer is gone', async t 
   far.resetAndDestroy()
   const errors: Error[] = []
   near.on('error', error => errors.push(error))
-  const closed = once(near, 'close')
+  const closed = new Promise(resolve => near.on('close', resolve))
   while (!near.destroyed) {
     writeText(near, 'x'.repeat(1000))
     await new Promise(resolve => setImmediate(resolve))
