@@ -32,6 +32,7 @@ export function proxySettingsFrom(settings: Settings, accessLog: ProxySettings['
     },
     client: clientLimits(settings),
     connectionsMax: settings.nginx_events_worker_connections === 'auto' ? 0 : settings.nginx_events_worker_connections,
+    charset: settings.nginx_http_charset === 'off' ? null : settings.nginx_http_charset,
     errorDefaultType: settings.error_default_type,
     errorTemplates: errorTemplates(settings),
     tls: tlsSettings(settings),

@@ -202,3 +202,31 @@ test('the access log cannot be forged', async t => {
     `127.0.0.1 - joe [] "GET /x\\x22y HTTP/1.1" 404 ${got.body.length} "\\x5C\\xE4" "x\\x22 200 \\x22" kong_request_id: "${id}"`,
   )
 })
+
+const TYPES: readonly (readonly [sent: string, received: string])[] = [
+  ['text/plain', 'text/plain; charset=UTF-8'],
+  ['TEXT/HTML;q=1', 'TEXT/HTML;q=1; charset=UTF-8'],
+  ['text/html; charset=latin1', 'text/html; charset=latin1'],
+  ['application/json', 'application/json'],
+  ['text/css', 'text/css'],
+  ['text/plainer', 'text/plainer'],
+]
+
+for (const [sent, received] of TYPES) {
+  test(`a proxied answer of type ${sent} arrives as ${received}`, async t => {
+    const upstream = await aRawUpstream(t, request =>
+      okAnswer('ok', `Content-Type: ${sent}\r\n${request.includes('gzip') ? 'Content-Encoding: gzip\r\n' : ''}`),
+    )
+    const routes = [
+      { path: '/filtered', ports: [upstream.port], plugins: [{ headerFilter: () => {} }] },
+      { ports: [upstream.port] },
+    ]
+    const gateway = await aGateway(t, { routes })
+    for (const path of ['/', '/filtered']) {
+      assert.equal((await exchangeRaw(t, gateway.port, get(path))).headers['content-type'], received)
+      assert.equal((await exchangeRaw(t, gateway.port, get(`${path}?gzip`))).headers['content-type'], sent)
+    }
+    const off = await aGateway(t, { routes, settings: { charset: null } })
+    assert.equal((await exchangeRaw(t, off.port, get())).headers['content-type'], sent)
+  })
+}

@@ -46,6 +46,8 @@ export interface ProxySettings {
   }
   /** Connections at most per worker; further ones are closed at accept. 0 is unlimited. */
   readonly connectionsMax: number
+  /** Added to the type of proxied text that names none (nginx's charset filter); null adds nothing. */
+  readonly charset: string | null
   readonly errorDefaultType: string
   /** Templates with `%s` for message and request id, by kind. */
   readonly errorTemplates: Readonly<Partial<Record<'html' | 'json' | 'xml' | 'plain', string>>>

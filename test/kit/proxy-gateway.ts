@@ -43,6 +43,7 @@ export const proxySettings: ProxySettings = {
     bufferedBodyBytesMax: 8 * 1024 * 1024,
   },
   connectionsMax: 0,
+  charset: 'UTF-8',
   errorDefaultType: 'text/plain',
   errorTemplates: {},
   tls: {

@@ -4,7 +4,9 @@ import { PRODUCT, type ProxyContext } from '../proxy-context.ts'
 import { listHas } from './head-scanner.ts'
 import {
   CONNECTION,
+  CONTENT_ENCODING,
   CONTENT_LENGTH,
+  CONTENT_TYPE,
   DATE,
   headerIdOf,
   KEEP_ALIVE,
@@ -67,13 +69,16 @@ export function buildProxiedHead(exchange: Exchange, upstream: ResponseHead, rep
   const options = upstream.has(CONNECTION) ? upstream.knownList(CONNECTION) : ''
   const nominated = options === '' || PLAIN_OPTIONS.test(options) ? null : options
   const dropsTrailer = upstream.has(TRAILER) && !exchange.head.acceptsTrailers
+  const type = typeWithCharset(exchange.context, upstream)
   let answer = `HTTP/1.1 ${upstream.statusText}\r\n`
+  if (type !== null) answer += `Content-Type: ${type}\r\n`
   let runStart = -1
   for (let index = 0; index < count; index++) {
     const id = ids[index]!
     const isCopied =
       replaced[id] === 0 &&
       !(dropsTrailer && id === TRAILER) &&
+      !(type !== null && id === CONTENT_TYPE) &&
       (nominated === null || !listHas(nominated, upstream.nameAt(index).toLowerCase()))
     if (isCopied) {
       if (runStart === -1) runStart = upstream.lineAt(index)
@@ -84,6 +89,17 @@ export function buildProxiedHead(exchange: Exchange, upstream: ResponseHead, rep
   }
   if (runStart !== -1) answer += text.slice(runStart, upstream.lineAt(count))
   return `${answer}${framing}${proxiedLines(exchange, upstream)}\r\n`
+}
+
+/** Types that nginx's charset filter adds a charset to (`charset_types`). */
+const CHARSET_TYPES =
+  /^(?:text\/(?:html|xml|plain|vnd\.wap\.wml)|application\/(?:javascript|rss\+xml))(?=$|[ ;])(?!.*charset=)/i
+
+/** The upstream's Content-Type with a charset, or null when it stays as it is, as for encoded bodies. */
+function typeWithCharset({ settings }: ProxyContext, upstream: ResponseHead): string | null {
+  if (settings.charset === null || !upstream.has(CONTENT_TYPE) || upstream.has(CONTENT_ENCODING)) return null
+  const type = upstream.known(CONTENT_TYPE)
+  return CHARSET_TYPES.test(type) ? `${type}; charset=${settings.charset}` : null
 }
 
 /** Our own fields on a proxied answer (proxy.md 5). */
@@ -107,13 +123,14 @@ function proxiedLines(exchange: Exchange, upstream: ResponseHead): string {
 export function proxiedList(exchange: Exchange, upstream: ResponseHead, replaced: Uint8Array): HeaderList {
   const list = new HeaderList()
   const options = upstream.knownList(CONNECTION)
+  const type = typeWithCharset(exchange.context, upstream)
   for (let index = 0; index < upstream.count; index++) {
     const name = upstream.nameAt(index)
     const id = upstream.ids[index]!
     if (id === TRAILER && !exchange.head.acceptsTrailers) continue
     // Plugins may ask for the length of what the upstream sent; it is replaced when the head is built.
     const isKept = id === CONTENT_LENGTH || (replaced[id] === 0 && !listHas(options, name.toLowerCase()))
-    if (isKept) list.append(name, upstream.valueAt(index))
+    if (isKept) list.append(name, id === CONTENT_TYPE && type !== null ? type : upstream.valueAt(index))
   }
   appendLines(list, proxiedLines(exchange, upstream))
   return list

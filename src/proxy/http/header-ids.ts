@@ -28,6 +28,8 @@ export const X_KONG_PROXY_LATENCY = 24
 export const X_KONG_UPSTREAM_STATUS = 25
 export const HTTP2_SETTINGS = 26
 export const KONG_DEBUG = 27
+export const CONTENT_TYPE = 28
+export const CONTENT_ENCODING = 29
 
 const NAMES: readonly (readonly [name: string, id: number])[] = [
   ['host', HOST],
@@ -57,6 +59,8 @@ const NAMES: readonly (readonly [name: string, id: number])[] = [
   ['x-kong-upstream-status', X_KONG_UPSTREAM_STATUS],
   ['http2-settings', HTTP2_SETTINGS],
   ['kong-debug', KONG_DEBUG],
+  ['content-type', CONTENT_TYPE],
+  ['content-encoding', CONTENT_ENCODING],
 ]
 
 interface Candidate {

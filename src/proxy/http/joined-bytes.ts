@@ -34,8 +34,6 @@ const NO_TRAILERS = new Set([
   'cookie',
   'set-cookie',
   'cache-control',
-  'content-encoding',
-  'content-type',
   'content-range',
   'max-forwards',
   'range',

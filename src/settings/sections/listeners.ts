@@ -47,7 +47,10 @@ export const listeners = section(
       'Client connections per worker; further ones are closed at once. `auto` follows the limit of open files.',
     ),
     nginx_events_multi_accept: boolean('on', 'Accept several connections at once.', { without_effect: nginxOnly }),
-    nginx_http_charset: string('UTF-8', 'Character set added to content types.', { without_effect: nginxOnly }),
+    nginx_http_charset: string(
+      'UTF-8',
+      'Character set added to the types of proxied text that name none; `off` adds none.',
+    ),
     nginx_http_client_max_body_size: size('0', 'Largest request body that is proxied, in bytes; 0 is no limit.'),
     nginx_http_client_body_buffer_size: size('8k', 'Part of a request body kept in memory by nginx.', {
       alias_of: 'client_body_buffer_size',
