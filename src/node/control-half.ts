@@ -8,7 +8,7 @@ import type { Settings } from '../settings/definition.ts'
 import { createMemoryStore, type MemoryStore } from '../store/memory/memory-store.ts'
 import { createRepository, type Repository } from '../store/repository.ts'
 import type { EntityStore } from '../store/store.ts'
-import { openStore } from './open-store.ts'
+import { openNodeStore } from './open-store.ts'
 
 export interface ControlHalf {
   readonly store: EntityStore
@@ -38,7 +38,7 @@ export async function openControlHalf({
   random,
 }: ControlHalfOptions): Promise<ControlHalf> {
   const memory = settings.storage === 'memory' ? createMemoryStore({ catalog, clock }) : null
-  const store = memory ?? (await openStore({ settings, catalog, clock, log }))
+  const store = memory ?? (await openNodeStore({ settings, catalog, clock, log }))
   const repository = createRepository({ store, catalog, clock, random })
   const sweeping = clock.every(SWEEP_EVERY_MS, () => {
     store.sweep().catch((error: Error) => log.error(`expired rows could not be removed: ${error.message}`))

@@ -4,11 +4,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { EntityCatalog } from '../entities/catalog.ts'
 import type { Settings } from '../settings/definition.ts'
-import { embeddedMigrations } from '../store/embedded/embedded-migrations.ts'
-import { openEmbeddedStore } from '../store/embedded/open-embedded-store.ts'
 import type { StoreMigrations } from '../store/migrations/store-migrations.ts'
-import { openPostgresStore } from '../store/postgres/open-postgres-store.ts'
-import { openPostgresMigrations } from '../store/postgres/postgres-migrations.ts'
 import type { EntityStore } from '../store/store.ts'
 import { postgresFrom, postgresReplicaFrom } from './postgres-from.ts'
 
@@ -19,12 +15,26 @@ export interface OpenStoreOptions {
   readonly log: Logger
 }
 
+/** Of a node that runs for long: one on a server goes on from memory while that server is away. */
+export async function openNodeStore(options: OpenStoreOptions): Promise<EntityStore> {
+  const { settings, catalog, clock, log } = options
+  const store = await openStore(options)
+  if (settings.storage !== 'postgres') return store
+  const { createStandbyStore } = await import('../store/standby/standby-store.ts')
+  const { isConnectionFailure } = await import('../store/postgres/connection-failure.ts')
+  return createStandbyStore({ store, catalog, clock, logger: log, isOutage: isConnectionFailure })
+}
+
 /** Rejects with a text for people when it cannot be reached, or its tables are not those of this version. */
-export function openStore({ settings, catalog, clock, log }: OpenStoreOptions): Promise<EntityStore> {
+export async function openStore({ settings, catalog, clock, log }: OpenStoreOptions): Promise<EntityStore> {
+  // Each driver is loaded only where it is used.
   switch (settings.storage) {
-    case 'embedded':
+    case 'embedded': {
+      const { openEmbeddedStore } = await import('../store/embedded/open-embedded-store.ts')
       return openEmbeddedStore({ path: embeddedPath(settings), catalog, clock, logger: log })
-    case 'postgres':
+    }
+    case 'postgres': {
+      const { openPostgresStore } = await import('../store/postgres/open-postgres-store.ts')
       return openPostgresStore({
         options: postgresFrom(settings),
         replica: postgresReplicaFrom(settings),
@@ -33,6 +43,7 @@ export function openStore({ settings, catalog, clock, log }: OpenStoreOptions): 
         logger: log,
         pollMs: settings.db_update_frequency * 1000,
       })
+    }
     default:
       throw new Error(`storage "${settings.storage}" is not there yet`)
   }
@@ -43,17 +54,21 @@ export interface OpenMigrationsOptions extends Omit<OpenStoreOptions, 'log'> {
   readonly lockMsMax: number
 }
 
-export function openMigrations({
+export async function openMigrations({
   settings,
   catalog,
   clock,
   lockMsMax,
 }: OpenMigrationsOptions): Promise<StoreMigrations> {
   switch (settings.storage) {
-    case 'embedded':
-      return Promise.resolve(embeddedMigrations({ path: embeddedPath(settings), catalog, clock }))
-    case 'postgres':
+    case 'embedded': {
+      const { embeddedMigrations } = await import('../store/embedded/embedded-migrations.ts')
+      return embeddedMigrations({ path: embeddedPath(settings), catalog, clock })
+    }
+    case 'postgres': {
+      const { openPostgresMigrations } = await import('../store/postgres/postgres-migrations.ts')
       return openPostgresMigrations({ options: postgresFrom(settings), catalog, clock, lockMsMax })
+    }
     default:
       throw new Error(`storage "${settings.storage}" is not there yet`)
   }

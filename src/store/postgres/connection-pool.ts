@@ -1,7 +1,8 @@
 /** Connections for reads: opened when needed, kept while idle, bounded in number and in how many wait for one. */
 import type { Clock, Timer } from '../../base/clock.ts'
 import { StoreError } from '../errors.ts'
-import { type Connection, isConnectionFailure, openConnection } from './connection.ts'
+import { type Connection, openConnection } from './connection.ts'
+import { isConnectionFailure } from './connection-failure.ts'
 import type { PostgresOptions } from './connection-options.ts'
 
 interface Idle {
