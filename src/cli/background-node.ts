@@ -4,6 +4,7 @@ import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname, extname, join, resolve } from 'node:path'
 import { logFileOf } from '../base/log-files.ts'
 import type { LoadedSettings } from '../settings/load.ts'
+import { transientTexts } from '../settings/saved-settings.ts'
 import { CliError, type CommandContext } from './command.ts'
 import { NODE_COMMAND, type NodeMessage } from './node-messages.ts'
 import { runNode } from './node-process.ts'
@@ -16,16 +17,20 @@ export interface StartedNode {
   readonly lines: readonly string[]
 }
 
+/** Begins the variables with which settings that are not saved reach the node. */
+const TRANSIENT = 'SILVERBACK_TRANSIENT_'
 /** Beside this file, built or not. */
 const MAIN = join(import.meta.dirname, `../main${extname(import.meta.filename)}`)
 
 /** Resolves when the node accepts connections. Rejects with its own reason when it does not come to that. */
-export function startInBackground({ settings }: LoadedSettings, { env }: CommandContext): Promise<StartedNode> {
+export function startInBackground(loaded: LoadedSettings, { env }: CommandContext): Promise<StartedNode> {
+  const { settings } = loaded
+  const transient = Object.entries(transientTexts(loaded)).map(([name, text]) => [TRANSIENT + name, text])
   const path = resolve(settings.prefix, logFileOf(settings.proxy_error_log) ?? '/dev/null')
   const log = openErrorLog(path)
   const child = spawn(process.execPath, [...process.execArgv, MAIN, NODE_COMMAND, '--prefix', settings.prefix], {
     cwd: settings.prefix,
-    env: { ...env },
+    env: { ...env, ...Object.fromEntries(transient) },
     detached: true,
     stdio: ['ignore', log, log, 'ipc'],
   })
@@ -48,6 +53,18 @@ export function startInBackground({ settings }: LoadedSettings, { env }: Command
       resolve({ pid: message.pid, lines: message.lines })
     })
   })
+}
+
+/** Removes what it takes, so that no child and no dump of the environment shows it. */
+function takeTransient(): Record<string, string> {
+  const taken: Record<string, string> = {}
+  for (const [name, text = ''] of Object.entries(process.env)) {
+    if (name.startsWith(TRANSIENT)) {
+      taken[name.slice(TRANSIENT.length)] = text
+      delete process.env[name]
+    }
+  }
+  return taken
 }
 
 /** What the runtime itself says when it crashes belongs into the log, too. */
@@ -75,7 +92,7 @@ export async function runBackgroundNode(prefix: string, env: CommandContext['env
   })
   try {
     return await runNode({
-      loaded: loadRunning(prefixPaths(prefix), env),
+      loaded: loadRunning(prefixPaths(prefix), env, takeTransient()),
       env,
       output: null,
       abandoned,

@@ -4,6 +4,7 @@ import { systemClock } from '../base/clock.ts'
 import { createLogFiles, logFileOf, type LogFiles } from '../base/log-files.ts'
 import { createLogger, type Logger } from '../base/logger.ts'
 import type { LoadedSettings } from '../settings/load.ts'
+import { transientTexts } from '../settings/saved-settings.ts'
 import { CliError } from './command.ts'
 import type { NodeHandle, StartNode } from './node-handle.ts'
 import type { ReloadReport } from './node-messages.ts'
@@ -74,7 +75,7 @@ async function live(options: NodeProcessOptions, paths: PrefixPaths, files: LogF
     signals.take({
       stop: () => handle.stop(),
       quit: () => handle.quit(QUIT_TIMEOUT_MS),
-      reload: createReloader(handle, paths, env, log),
+      reload: createReloader(handle, log, () => loadRunning(paths, env, transientTexts(loaded)), paths),
       reopen() {
         files.reopen()
         handle.reopenLogs()
@@ -151,16 +152,16 @@ function listenToSignals(): Signals {
 /** One reload at a time; each leaves a report for the command that sent the signal. */
 function createReloader(
   handle: NodeHandle,
-  paths: PrefixPaths,
-  env: NodeProcessOptions['env'],
   log: Logger,
+  load: () => LoadedSettings,
+  paths: PrefixPaths,
 ): () => Promise<void> {
   let count = 0
   let last = Promise.resolve()
   const reload = async () => {
     let error: string | null = null
     try {
-      const loaded = loadRunning(paths, env)
+      const loaded = load()
       await handle.reload(loaded)
       log.setLevel(loaded.settings.log_level)
       log.notice('settings reloaded')

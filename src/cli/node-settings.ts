@@ -46,11 +46,16 @@ export function existingPrefix(invocation: Invocation, context: CommandContext):
 }
 
 /** The settings of the node in this prefix, as it was started or last reloaded. */
-export function loadRunning(paths: PrefixPaths, env: CommandContext['env']): LoadedSettings {
+export function loadRunning(
+  paths: PrefixPaths,
+  env: CommandContext['env'],
+  transient: Readonly<Record<string, string>> = {},
+): LoadedSettings {
   const loaded = loadSettings({
     file: paths.settings,
     env,
     ignoresEnvironment: true,
+    overrides: transient,
     files: systemFiles(paths.prefix),
   })
   if (!loaded.ok) throw new CliError(`${paths.settings}: ${loaded.errors.join('\n')}`)

@@ -28,6 +28,8 @@ export interface Attributes {
   readonly integer?: true
   /** Shown as `******` wherever settings are printed. */
   readonly sensitive?: true
+  /** Used once, at the start: never written to the prefix. */
+  readonly transient?: true
   /** A path, or several, relative to the folder in which the command was given. */
   readonly path?: true
   /** Which listen flags are accepted. */

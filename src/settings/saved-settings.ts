@@ -21,7 +21,7 @@ export function saveSettings(loaded: LoadedSettings, files: SettingsFiles): Save
   const attachments = new Map<string, string>()
   let conf = HEADER + formatConfEntry('prefix', loaded.settings.prefix)
   for (const [name, text] of [...loaded.texts].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    if (name === 'prefix') continue
+    if (name === 'prefix' || properties[name]?.transient) continue
     const lasting = lastingText(text, properties[name], files)
     if (/[\r\n]/.test(lasting)) {
       attachments.set(`.${name}`, lasting)
@@ -29,6 +29,11 @@ export function saveSettings(loaded: LoadedSettings, files: SettingsFiles): Save
     } else conf += formatConfEntry(name, lasting)
   }
   return { conf, attachments }
+}
+
+/** What `saveSettings` leaves out: to be handed to the node in another way. */
+export function transientTexts({ texts }: LoadedSettings): Record<string, string> {
+  return Object.fromEntries([...texts].filter(([name]) => properties[name]?.transient))
 }
 
 function lastingText(text: string, property: Property | undefined, files: SettingsFiles): string {

@@ -51,8 +51,8 @@ export const hybrid = section(
     cluster_join_token: string(
       null,
       'Token from `kong hybrid token` with which a data plane joins in `enroll`; needed once, it also pins the ' +
-        'certificate authority of the control plane.',
-      { sensitive: true },
+        'certificate authority of the control plane. Read at the start only, and not kept in the prefix.',
+      { sensitive: true, transient: true },
     ),
     cluster_auto_approve: choice(
       ['loopback', 'off'],
