@@ -5,17 +5,15 @@ import { systemRandom } from './base/random.ts'
 import type { NodeHandle, StartOptions } from './cli/node-handle.ts'
 import { loadNodeId } from './cluster/node-id.ts'
 import { createCatalog } from './entities/catalog.ts'
-import { startControlPlaneNode } from './node/control-plane-node.ts'
-import { startDataPlaneNode } from './node/data-plane-node.ts'
 import { enabledPlugins, pluginCatalogOptions } from './node/enabled-plugins.ts'
 import { Endings, type NodeContext } from './node/node-context.ts'
-import { startTraditionalNode } from './node/traditional-node.ts'
 import type { Settings } from './settings/definition.ts'
 
+/** Loaded when it is known which one this is: a data plane needs half the modules that a control plane has. */
 const STARTERS = {
-  admin: startControlPlaneNode,
-  proxy: startDataPlaneNode,
-  traditional: startTraditionalNode,
+  admin: async () => (await import('./node/control-plane-node.ts')).startControlPlaneNode,
+  proxy: async () => (await import('./node/data-plane-node.ts')).startDataPlaneNode,
+  traditional: async () => (await import('./node/traditional-node.ts')).startTraditionalNode,
 } as const
 
 const TITLES = { admin: 'control plane', proxy: 'data plane', traditional: 'traditional node' } as const
@@ -35,7 +33,8 @@ export async function startNode(options: StartOptions): Promise<NodeHandle> {
   }
   for (const warning of options.warnings) log.warn(warning)
   const endings = new Endings()
-  const node = await STARTERS[settings.role](context, endings).catch(async (error: unknown) => {
+  const startRole = await STARTERS[settings.role]()
+  const node = await startRole(context, endings).catch(async (error: unknown) => {
     await endings.run()
     throw error
   })

@@ -4,7 +4,7 @@ import { formatAddress, type ListenAddress } from '../base/listen-address.ts'
 import { KONG_VERSION } from '../base/version.ts'
 import type { Settings } from '../settings/definition.ts'
 import { openControlHalf } from './control-half.ts'
-import type { NodeView } from './http-half.ts'
+import type { NodeView } from './node-view.ts'
 import { NodeApis } from './node-apis.ts'
 import type { Endings, NodeContext, RunningNode } from './node-context.ts'
 

@@ -1,6 +1,5 @@
-/** Starts a worker process: with the module cache of its parent, and a heap made for many short-lived strings. */
+/** Starts a worker process, with a heap made for many short-lived strings. */
 import { type ChildProcess, fork } from 'node:child_process'
-import { getCompileCacheDir } from 'node:module'
 import { extname, join } from 'node:path'
 
 const WORKER = join(import.meta.dirname, `../worker${extname(import.meta.filename)}`)
@@ -12,13 +11,9 @@ const WORKER = join(import.meta.dirname, `../worker${extname(import.meta.filenam
 const SEMI_SPACE_MIB = 4
 
 export function forkWorker(): ChildProcess {
-  const cache = getCompileCacheDir()
   return fork(WORKER, [], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     // Else SIGUSR1 to the group of processes opens a debugger in a worker that is still starting.
     execArgv: [...process.execArgv, '--disable-sigusr1', `--max-semi-space-size=${SEMI_SPACE_MIB}`],
-    // It must be set before the first module is loaded: without it a worker that runs TypeScript unbuilt loads the
-    // compiler that strips types, 40 MiB of it.
-    ...(cache === undefined ? {} : { env: { ...process.env, NODE_COMPILE_CACHE: cache } }),
   })
 }

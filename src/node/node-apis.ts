@@ -4,8 +4,8 @@ import type { HttpListener } from '../base/http-listener.ts'
 import { formatAddress, type ListenAddress } from '../base/listen-address.ts'
 import type { Settings } from '../settings/definition.ts'
 import type { ControlHalf } from './control-half.ts'
-import { createAdmin, createStatus, type NodeView } from './http-half.ts'
 import type { NodeContext } from './node-context.ts'
+import type { NodeView } from './node-view.ts'
 
 /** Requests to the APIs that are under way when they close. */
 const CLOSE_GRACE_MS = 1000
@@ -38,9 +38,13 @@ export class NodeApis {
     this.#key = listenKey(settings)
     if (this.#admin !== null && settings.admin_listen.length > 0) {
       const { control, databaseLess } = this.#admin
+      const { createAdmin } = await import('./admin-api.ts')
       await this.#add('Admin API', createAdmin(context, control, this.#view, databaseLess))
     }
-    if (settings.status_listen.length > 0) await this.#add('Status API', createStatus(context, this.#view))
+    if (settings.status_listen.length > 0) {
+      const { createStatus } = await import('./status-api.ts')
+      await this.#add('Status API', createStatus(context, this.#view))
+    }
   }
 
   async #add(name: string, listener: HttpListener): Promise<void> {

@@ -1,0 +1,84 @@
+/** The node as its HTTP APIs, Admin and Status, see it. */
+import type { NodeStats } from '../admin/admin-options.ts'
+import type { ClusterAdmin } from '../admin/cluster-admin.ts'
+import type { EntityReader } from '../entities/entity-reader.ts'
+import { renderMetrics } from '../sdk/exposition.ts'
+import type { Settings } from '../settings/definition.ts'
+import type { ControlHalf } from './control-half.ts'
+import type { NodeContext } from './node-context.ts'
+import { type DataPlaneMetrics, nodeMetrics } from './node-metrics.ts'
+import type { ProxyHalf } from './proxy-half.ts'
+import { listenerCertificates } from './proxy-settings-from.ts'
+
+export interface NodeView {
+  readonly proxy: ProxyHalf | null
+  readonly control: ControlHalf | null
+  readonly cluster: ClusterAdmin | null
+  /** Where there is no database: what the Status API shows of upstreams. */
+  readonly entities: EntityReader | null
+  /** Of a node without a database. */
+  readonly configurationHash: (() => string) | null
+  readonly controlPlaneConnected: (() => boolean) | null
+  /** Seconds since the epoch. */
+  readonly certificateExpiry: (() => number | null) | null
+  /** Null when the node may take traffic, else why not. */
+  readonly notReady: () => Promise<string | null>
+}
+
+/** Data planes shown in one scrape; more than these a control plane does not serve. */
+const DATA_PLANES_MAX = 1000
+
+export function createNodeStats({ proxy }: NodeView): NodeStats {
+  return {
+    async connections() {
+      await proxy?.collect()
+      const counts = proxy?.counts()
+      return {
+        connections_accepted: counts?.accepted ?? 0,
+        connections_active: counts?.active ?? 0,
+        connections_handled: counts?.handled ?? 0,
+        connections_reading: counts?.reading ?? 0,
+        connections_waiting: counts?.waiting ?? 0,
+        connections_writing: counts?.writing ?? 0,
+        total_requests: counts?.requests ?? 0,
+      }
+    },
+    async memory() {
+      const own = { pid: process.pid, heapBytes: process.memoryUsage().heapUsed }
+      const reports = (await proxy?.collect()) ?? []
+      const workers = reports.map(report => ({ pid: report.pid, heapBytes: report.memory.heapUsed }))
+      return { workers: proxy === null ? [own] : workers, shared: {} }
+    },
+    pids: () => ({ master: process.pid, workers: proxy?.supervisor.pids ?? [process.pid] }),
+    timers: () => ({ running: 0, pending: process.getActiveResourcesInfo().filter(name => name === 'Timeout').length }),
+  }
+}
+
+/** The text of `/metrics`, or null while the prometheus plugin is not enabled. */
+export function createMetrics(context: NodeContext, view: NodeView): (() => Promise<string>) | null {
+  if (!context.catalog.plugins.has('prometheus')) return null
+  return async () => {
+    const { proxy, control, cluster } = view
+    await proxy?.collect()
+    const dataPlanes: readonly DataPlaneMetrics[] =
+      cluster === null ? [] : (await cluster.dataPlanes({ size: DATA_PLANES_MAX, after: null })).rows
+    const own = nodeMetrics({
+      nodeId: context.nodeId,
+      counts: proxy?.counts() ?? NO_COUNTS,
+      reports: proxy?.reports ?? [],
+      // Where there is no database, Kong's stand-in for one always answers.
+      databaseReachable: control === null || (await control.store.ping()),
+      controlPlaneConnected: view.controlPlaneConnected?.() ?? null,
+      certificateExpiry: view.certificateExpiry?.() ?? null,
+      dataPlanes,
+    })
+    return renderMetrics(proxy?.metrics() ?? [], own)
+  }
+}
+
+const NO_COUNTS = { accepted: 0, active: 0, handled: 0, requests: 0, reading: 0, writing: 0, waiting: 0 }
+
+/** Null when the API has no TLS listener. */
+export function apiCertificates(settings: Settings, api: 'admin' | 'status') {
+  return settings[`${api}_listen`].some(address => address.ssl) ? listenerCertificates(settings, api) : null
+}

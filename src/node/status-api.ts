@@ -1,0 +1,33 @@
+/** The Status API of a node. */
+import { createStatusReads } from '../admin/status-reads.ts'
+import type { HttpListener } from '../base/http-listener.ts'
+import { createStatusServer } from '../status/status-server.ts'
+import type { NodeContext } from './node-context.ts'
+import { apiCertificates, createMetrics, createNodeStats, type NodeView } from './node-view.ts'
+import { upstreamHealth } from './upstream-health.ts'
+
+export function createStatus(context: NodeContext, view: NodeView): HttpListener {
+  const { settings, clock, log } = context
+  let isDraining = false
+  const read = createStatusReads({
+    nodeId: context.nodeId,
+    logger: log,
+    stats: createNodeStats(view),
+    configurationHash: view.configurationHash,
+    databaseReachable: async () => (view.control === null ? false : view.control.store.ping()),
+    metrics: createMetrics(context, view),
+    upstreams: view.entities === null ? null : { entities: view.entities, health: upstreamHealth },
+  })
+  return createStatusServer({
+    listen: settings.status_listen,
+    tls: apiCertificates(settings, 'status'),
+    clock,
+    logger: log,
+    notReady: view.notReady,
+    drain: () => {
+      isDraining = true
+    },
+    isDraining: () => isDraining,
+    read,
+  })
+}
