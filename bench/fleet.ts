@@ -2,58 +2,17 @@
  * What a control plane takes while many data planes follow many changes: memory, CPU, and when the last one has each.
  * The data planes are clients of ours in processes of their own, over real TLS. `--nodes N --changes N`
  */
-import { type ChildProcess, fork } from 'node:child_process'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { freePort } from '../test/kit/nodes.ts'
 import { admin } from '../test/kit/traffic.ts'
 import { cpuSeconds, machineLine, peakMemory, percentile, residentMemory, Stage, table } from './measure.ts'
+import { Fleet } from './simulated-fleet.ts'
 
 const { values } = parseArgs({
   options: { nodes: { type: 'string', default: '500' }, changes: { type: 'string', default: '100' } },
 })
 const nodes = Number(values.nodes)
 const changes = Number(values.changes)
-const PROCESSES = 4
-
-/** The simulated data planes, spread over processes; each process tells when all of its nodes have a version. */
-class Fleet {
-  readonly #processes: ChildProcess[]
-
-  constructor(stage: Stage, clusterPort: number) {
-    const script = join(import.meta.dirname, 'fleet-nodes.ts')
-    this.#processes = Array.from({ length: PROCESSES }, (_, i) => {
-      const count = Math.floor(nodes / PROCESSES) + (i < nodes % PROCESSES ? 1 : 0)
-      const child = fork(script, [String(clusterPort), String(count), join(stage.folder, `fleet-${i}`)])
-      stage.atEnd(() => child.kill('SIGKILL'))
-      return child
-    })
-  }
-
-  /** Resolves, with the milliseconds it took, when every node has applied at least this many changes of version. */
-  async follow(version: number): Promise<number> {
-    const startedAt = performance.now()
-    await Promise.all(
-      this.#processes.map(
-        child =>
-          new Promise<void>((resolve, reject) => {
-            const onExit = () => reject(new Error('a process of simulated data planes has ended'))
-            const onMessage = (message: unknown) => {
-              if (message !== version) return
-              child.off('message', onMessage)
-              child.off('exit', onExit)
-              resolve()
-            }
-            child.on('message', onMessage)
-            child.once('exit', onExit)
-            child.send(version)
-          }),
-      ),
-    )
-    return performance.now() - startedAt
-  }
-}
-
 await Stage.run(async stage => {
   const adminPort = await freePort()
   const clusterPort = await freePort()
@@ -70,7 +29,7 @@ await Stage.run(async stage => {
   const main = controlPlane.mainProcessId()
   const idleMemory = residentMemory(main)
 
-  const fleet = new Fleet(stage, clusterPort)
+  const fleet = new Fleet(stage, clusterPort, nodes)
   const joinedIn = await fleet.follow(1)
   const known = (await admin(url, 'GET', '/clustering/data-planes?size=1')) as { data: { applied_version: number }[] }
   const joinedAt = known.data[0]!.applied_version
