@@ -2,9 +2,18 @@
 import type { Awaitable, HeaderValue, LogPhase, ResponsePhase } from '../sdk/sdk.ts'
 import { assert } from '../base/assert.ts'
 import type { Exchange } from './exchange.ts'
-import { assertField, HeaderList } from './http/header-list.ts'
+import { FieldOverrides } from './http/field-overrides.ts'
+import { headerIdOf, OTHER } from './http/header-ids.ts'
+import { assertValue, HeaderList, lowerNameOf } from './http/header-list.ts'
+import type { ResponseHead } from './http/response-head.ts'
 
-type Edit = (headers: HeaderList) => void
+/** A change asked for before the answer is known. No values: the field is removed. */
+interface Edit {
+  readonly name: string
+  readonly lower: string
+  readonly values: readonly string[]
+  readonly isAdded: boolean
+}
 export type BodyTransform = (body: Buffer) => Awaitable<Uint8Array>
 
 export class Answer implements ResponsePhaseAnswer {
@@ -13,19 +22,51 @@ export class Answer implements ResponsePhaseAnswer {
   #headers: HeaderList | null = null
   /** Recorded until then. */
   readonly #edits: Edit[] = []
-  readonly #early = new HeaderList()
   transforms: BodyTransform[] | null = null
+  /** `#headers` are those that were sent. */
+  #isSent = false
 
   constructor(exchange: Exchange) {
     this.#exchange = exchange
-    // In the log phase: what was sent. Nothing can be changed by then.
-    if (exchange.sentHead !== '') this.#headers = parseSentHead(exchange.sentHead)
   }
 
   /** The answer's head is known: recorded edits are applied to it, later ones work on it. */
   load(headers: HeaderList): HeaderList {
     this.#headers = headers
-    for (const edit of this.#edits) edit(headers)
+    for (const { name, values, isAdded } of this.#edits) {
+      if (isAdded) headers.append(name, values[0]!)
+      else headers.set(name, values)
+    }
+    return headers
+  }
+
+  /**
+   * Recorded edits as what differs from the upstream's head, so that it need not be taken apart; null when some of
+   * them touch fields that the proxy itself writes.
+   */
+  overridesOn(head: ResponseHead): FieldOverrides | null {
+    const overrides = new FieldOverrides(head)
+    for (const { name, lower, values, isAdded } of this.#edits) {
+      if (headerIdOf(lower) !== OTHER) return null
+      overrides.setChecked(name, lower, isAdded ? [...overrides.getAll(name), ...values] : values)
+    }
+    return overrides
+  }
+
+  /** In the log phase what was sent; before the head is known, what was asked for so far. */
+  #current(): HeaderList {
+    const { sentHead } = this.#exchange
+    if (sentHead !== '' && !this.#isSent) {
+      this.#isSent = true
+      this.#headers = parseSentHead(sentHead)
+    }
+    return this.#headers ?? this.#early()
+  }
+
+  /** What earlier phases have asked for, as far as that can be told. */
+  #early(): HeaderList {
+    const headers = this.load(new HeaderList())
+    this.#headers = null
     return headers
   }
 
@@ -49,30 +90,31 @@ export class Answer implements ResponsePhaseAnswer {
   }
 
   header(name: string): string | undefined {
-    return (this.#headers ?? this.#early).get(name)
+    return this.#current().get(name)
   }
 
   headers(): Record<string, string | string[]> {
-    return (this.#headers ?? this.#early).toObject()
+    return this.#current().toObject()
   }
 
   setHeader(name: string, value: HeaderValue): void {
     if (this.#headers !== null) return this.#headers.set(name, value)
-    this.#early.set(name, value)
-    this.#edits.push(headers => headers.set(name, value))
+    const values = typeof value === 'string' ? [value] : value
+    const lower = lowerNameOf(name)
+    for (const one of values) assertValue(name, one)
+    this.#edits.push({ name, lower, values, isAdded: false })
   }
 
   addHeader(name: string, value: string): void {
-    assertField(name, value)
-    if (this.#headers !== null) return this.#headers.append(name, value)
-    this.#early.append(name, value)
-    this.#edits.push(headers => headers.append(name, value))
+    if (this.#headers !== null) return this.#headers.add(name, value)
+    const lower = lowerNameOf(name)
+    assertValue(name, value)
+    this.#edits.push({ name, lower, values: [value], isAdded: true })
   }
 
   clearHeader(name: string): void {
     if (this.#headers !== null) return this.#headers.remove(name)
-    this.#early.remove(name)
-    this.#edits.push(headers => headers.remove(name))
+    this.#edits.push({ name, lower: name.toLowerCase(), values: [], isAdded: false })
   }
 
   transformBody(transform: BodyTransform): void {

@@ -242,6 +242,33 @@ test('response edits made in access reach whatever answer is sent', async t => {
   }
 })
 
+test('log sees the head that was sent, whoever made it', async t => {
+  const upstream = await aRawUpstream(t, () => okAnswer('ok', 'X-A: up\r\nServer: up\r\n'))
+  const seen: string[] = []
+  const log = ({ response }: LogPhase) => {
+    seen.push(['x-a', 'server', 'content-length', 'x-gone'].map(name => response.header(name)).join())
+  }
+  const edit = ({ response }: RequestPhase) => {
+    response.setHeader('X-A', 'set')
+    response.clearHeader('X-Gone')
+    return undefined
+  }
+  const editOwn = ({ response }: RequestPhase) => {
+    response.setHeader('Server', 'plugin')
+    return undefined
+  }
+  const gateway = await aGateway(t, {
+    routes: [
+      { path: '/plain', ports: [upstream.port], plugins: [{ log }] },
+      { path: '/edit', ports: [upstream.port], plugins: [{ access: edit, log }] },
+      { path: '/own', ports: [upstream.port], plugins: [{ access: editOwn, log }] },
+      { path: '/filter', ports: [upstream.port], plugins: [{ access: edit, headerFilter: () => {}, log }] },
+    ],
+  })
+  for (const path of ['/plain', '/edit', '/own', '/filter']) await exchangeRaw(t, gateway.port, get(path))
+  assert.deepEqual(seen, ['up,up,2,', 'set,up,2,', 'up,plugin,2,', 'set,up,2,'])
+})
+
 test('headerFilter may change status, fields and body, and framing follows', async t => {
   const upstream = await aRawUpstream(
     t,

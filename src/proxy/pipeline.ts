@@ -151,9 +151,12 @@ export class Pipeline implements ExchangeEvents, ForwardingSink {
   /** The upstream's head: through the header filters, if any, into the head of our answer. */
   answerHead(exchange: Exchange, connection: Connection): boolean {
     const { head } = connection
-    if (!exchange.hasHeaderFilter && exchange.answerEdits === null) {
-      exchange.pendingHead = buildProxiedHead(exchange, head, this.#replaced)
-      return true
+    if (!exchange.hasHeaderFilter) {
+      const overrides = exchange.answerEdits === null ? null : exchange.answerEdits.overridesOn(head)
+      if (overrides !== null || exchange.answerEdits === null) {
+        exchange.pendingHead = buildProxiedHead(exchange, head, this.#replaced, overrides)
+        return true
+      }
     }
     const headers = loadProxiedAnswer(exchange, head, this.#replaced)
     this.#filterHeaders(exchange)

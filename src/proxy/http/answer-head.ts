@@ -1,6 +1,7 @@
 /** The head of the answer to the client, as one string: the upstream's with our own fields, or one made here. */
 import type { Exchange } from '../exchange.ts'
 import { PRODUCT, type ProxyContext } from '../proxy-context.ts'
+import type { FieldOverrides } from './field-overrides.ts'
 import { listHas } from './head-scanner.ts'
 import {
   CONNECTION,
@@ -62,8 +63,13 @@ export function frameAnswer(exchange: Exchange, upstream: ResponseHead | null, b
   return framing + (exchange.keepAlive ? 'Connection: keep-alive\r\n' : 'Connection: close\r\n')
 }
 
-/** The upstream's head with our fields; nothing of it was edited. */
-export function buildProxiedHead(exchange: Exchange, upstream: ResponseHead, replaced: Uint8Array): string {
+/** The upstream's head with our fields, and with `overrides` of plugins if there are any. */
+export function buildProxiedHead(
+  exchange: Exchange,
+  upstream: ResponseHead,
+  replaced: Uint8Array,
+  overrides: FieldOverrides | null,
+): string {
   const { text, ids, count } = upstream
   const framing = frameAnswer(exchange, upstream, upstream.bodyLength)
   const options = upstream.has(CONNECTION) ? upstream.knownList(CONNECTION) : ''
@@ -79,6 +85,7 @@ export function buildProxiedHead(exchange: Exchange, upstream: ResponseHead, rep
       replaced[id] === 0 &&
       !(dropsTrailer && id === TRAILER) &&
       !(type !== null && id === CONTENT_TYPE) &&
+      (overrides === null || !overrides.covers(index)) &&
       (nominated === null || !listHas(nominated, upstream.nameAt(index).toLowerCase()))
     if (isCopied) {
       if (runStart === -1) runStart = upstream.lineAt(index)
@@ -88,6 +95,7 @@ export function buildProxiedHead(exchange: Exchange, upstream: ResponseHead, rep
     }
   }
   if (runStart !== -1) answer += text.slice(runStart, upstream.lineAt(count))
+  if (overrides !== null) for (let i = 0; i < overrides.count; i++) answer += overrides.linesAt(i)
   return `${answer}${framing}${proxiedLines(exchange, upstream)}\r\n`
 }
 

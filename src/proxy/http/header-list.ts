@@ -90,8 +90,26 @@ export class HeaderList {
 }
 
 export function assertField(name: string, value: string): void {
-  if (name.length === 0 || !isAll(name, TOKEN)) throw new TypeError(`invalid header name ${JSON.stringify(name)}`)
+  lowerNameOf(name)
+  assertValue(name, value)
+}
+
+export function assertValue(name: string, value: string): void {
   if (!isAll(value, FIELD_VALUE)) throw new TypeError(`invalid value for header ${name}`)
+}
+
+/** Names that were found valid; few, since nearly all are written in plugins or configuration. */
+const validNames = new Map<string, string>()
+const VALID_NAMES_MAX = 1000
+
+/** The name in lower case; throws for what is no name. */
+export function lowerNameOf(name: string): string {
+  const known = validNames.get(name)
+  if (known !== undefined) return known
+  if (name.length === 0 || !isAll(name, TOKEN)) throw new TypeError(`invalid header name ${JSON.stringify(name)}`)
+  const lower = name.toLowerCase()
+  if (validNames.size < VALID_NAMES_MAX) validNames.set(name, lower)
+  return lower
 }
 
 function isAll(text: string, flag: number): boolean {
