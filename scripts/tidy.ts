@@ -40,6 +40,7 @@ const BANNED = [
   { pattern: /\bDate\.now\(/, use: 'clock.now()' },
   { pattern: /\bMath\.random\(/, use: 'random.next()' },
   { pattern: /\bset(Timeout|Interval)\(/, use: 'clock.after() or clock.every()' },
+  { pattern: /^import (?!type )[^\n]* from 'node:http'/m, use: 'http of base/node-http.ts, which says why' },
 ] as const
 
 /** npm packages, and the folders (or files) that may import them. */

@@ -1,11 +1,13 @@
 /** HTTP servers for the node's own endpoints (Admin API, Status API): several addresses, TLS, limits, graceful close. */
 import { lstatSync, unlinkSync } from 'node:fs'
-import { createServer, type IncomingMessage, type Server, STATUS_CODES, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Clock } from './clock.ts'
+import { escapeTargets } from './escape-target.ts'
 import type { ListenAddress } from './listen-address.ts'
+import { http } from './node-http.ts'
 
 export interface TlsIdentity {
   /** PEM, leaf first. */
@@ -20,6 +22,8 @@ export interface HttpListenerOptions {
   readonly tls: readonly TlsIdentity[] | null
   readonly clock: Clock
   readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void
+  /** Takes targets with bytes beyond ASCII, escaped: see escape-target.ts. */
+  readonly escapesTargets?: boolean
   /** The whole answer to a request that is not HTTP, or exceeds a limit; the connection is closed after it. */
   readonly refuse?: (status: number) => { readonly headers: readonly string[]; readonly body: string }
 }
@@ -83,9 +87,10 @@ function createOne(options: HttpListenerOptions, address: ListenAddress): Server
     noDelay: true,
     requireHostHeader: true,
   }
-  const server = address.ssl ? createTls(options, limits) : createServer(limits)
+  const server = address.ssl ? createTls(options, limits) : http.createServer(limits)
   server.maxHeadersCount = headerCountMax
   server.maxConnections = connectionsMax
+  if (options.escapesTargets === true) escapeTargets(server)
   server.on('request', options.onRequest)
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuse(options, error, socket))
   return server
@@ -114,7 +119,7 @@ function refuse(options: HttpListenerOptions, error: ParseError, socket: Duplex)
   else if (error.code === 'HPE_HEADER_OVERFLOW') status = 431
   else if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') status = 408
   const { headers, body } = options.refuse?.(status) ?? { headers: [], body: '' }
-  const head = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...headers]
+  const head = [`HTTP/1.1 ${status} ${http.STATUS_CODES[status]}`, ...headers]
   head.push(`Content-Length: ${Buffer.byteLength(body)}`, 'Connection: close')
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
 }

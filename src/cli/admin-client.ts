@@ -1,8 +1,8 @@
 /** Requests of a command to the Admin API of the node that runs in the same prefix. */
-import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { isIP } from 'node:net'
 import type { ListenAddress } from '../base/listen-address.ts'
+import { http } from '../base/node-http.ts'
 import { formatEndpoint } from '../settings/listen-address.ts'
 import { CliError } from './command.ts'
 
@@ -39,7 +39,7 @@ export function callAdmin(base: string, method: string, path: string, body?: obj
     const request =
       url.protocol === 'https:'
         ? httpsRequest(url, { ...options, rejectUnauthorized: !isOwnMachine(url.hostname) })
-        : httpRequest(url, options)
+        : http.request(url, options)
     request.on('timeout', () => request.destroy(new Error(`none within ${TIMEOUT_MS / 1000} seconds`)))
     request.on('error', fail)
     request.on('response', response => {

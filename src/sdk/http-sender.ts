@@ -1,6 +1,7 @@
 /** Sends one HTTP request to a server that the operator configured, over connections that are kept alive. */
-import http from 'node:http'
+import type { Agent } from 'node:http'
 import https from 'node:https'
+import { http } from '../base/node-http.ts'
 
 export interface HttpSend {
   readonly url: URL
@@ -28,9 +29,9 @@ const answerBytesMax = 4096
 const agentCountMax = 64
 
 export function createHttpSender(): HttpSender & { close(): void } {
-  const agents = new Map<string, http.Agent>()
+  const agents = new Map<string, Agent>()
 
-  function agentFor({ url, keepaliveMs, verifyTls }: HttpSend): http.Agent {
+  function agentFor({ url, keepaliveMs, verifyTls }: HttpSend): Agent {
     const key = `${url.protocol}${keepaliveMs}${verifyTls}`
     const known = agents.get(key)
     if (known !== undefined) return known

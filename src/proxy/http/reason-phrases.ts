@@ -1,5 +1,5 @@
 /** Status lines of answers that the gateway makes itself; texts as nginx writes them, since clients compare them. */
-import { STATUS_CODES } from 'node:http'
+import { http } from '../../base/node-http.ts'
 
 const NGINX_PHRASES: Readonly<Record<number, string>> = {
   302: 'Moved Temporarily',
@@ -14,6 +14,6 @@ const NGINX_PHRASES: Readonly<Record<number, string>> = {
 
 /** `404 Not Found`; a code without phrase stands alone. */
 export function statusText(status: number): string {
-  const phrase = NGINX_PHRASES[status] ?? STATUS_CODES[status]
+  const phrase = NGINX_PHRASES[status] ?? http.STATUS_CODES[status]
   return phrase === undefined ? `${status}` : `${status} ${phrase}`
 }
