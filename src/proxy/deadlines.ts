@@ -51,7 +51,12 @@ export class Deadlines {
   }
 
   sweep(): void {
+    const before = this.now
     this.now = this.#clock.monotonic()
+    // While the event loop stood still nobody's bytes could be read, and deadlines were set by an old clock: what it
+    // was late by is added to all of them.
+    const late = this.now - before - TICK_MS
+    if (late > TICK_MS) for (const member of this.#members) if (member.deadline !== 0) member.deadline += late
     // From the end: a member that removes itself is replaced by one that was already looked at.
     for (let index = this.#members.length - 1; index >= 0; index--) {
       const member = this.#members[index]

@@ -148,6 +148,7 @@ export class Exchange implements RequestPhase, ResponsePhase, LogPhase, HashInpu
   #upstreamRequest: UpstreamRequestEdits | null = null
   #answer: Answer | null = null
   #shared: Record<string, unknown> | null = null
+  #issuedCookie = ''
   logFields: Map<string, unknown> | null = null
 
   constructor(context: ProxyContext, client: ClientSide, body: RequestBody | null) {
@@ -251,7 +252,9 @@ export class Exchange implements RequestPhase, ResponsePhase, LogPhase, HashInpu
   }
 
   header(name: string): string | undefined {
-    return this.head.find(name.toLowerCase())
+    const lowerName = name.toLowerCase()
+    const first = this.head.find(lowerName)
+    return first === undefined ? undefined : this.head.findAll(lowerName).join(', ')
   }
 
   query(name: string): string | undefined {
@@ -271,6 +274,16 @@ export class Exchange implements RequestPhase, ResponsePhase, LogPhase, HashInpu
 
   capture(name: string): string | undefined {
     return this.match?.uriCaptures?.[name]
+  }
+
+  /** Attributes, their spelling included, are Kong's. */
+  issueCookie(name: string, path: string): string {
+    if (this.#issuedCookie === '') {
+      this.#issuedCookie = this.context.random.uuid()
+      const cookie = `${name}=${this.#issuedCookie}; Path=${path}; Same-Site=Lax; HttpOnly`
+      this.response.addHeader('Set-Cookie', cookie)
+    }
+    return this.#issuedCookie
   }
 
   /** Whatever its head says, such an answer has no body. */

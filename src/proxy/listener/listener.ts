@@ -1,4 +1,5 @@
 /** One listening address: plain or TLS, from its bound socket to connections that find requests. */
+import { constants } from 'node:crypto'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls'
 import type { ListenAddress } from '../../base/listen-address.ts'
@@ -73,6 +74,7 @@ export class Listener implements ConnectionOwner {
       ...(tls.ciphers === null ? {} : { ciphers: tls.ciphers }),
       honorCipherOrder: tls.preferServerCiphers,
       sessionTimeout: tls.sessionTimeoutS,
+      ...(tls.sessionTickets ? {} : { secureOptions: constants.SSL_OP_NO_TICKET }),
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
       ALPNProtocols: ['http/1.1'],
       allowHalfOpen: true,
