@@ -46,19 +46,13 @@ export function parsePairs(text: string): readonly (readonly [string, string])[]
   return out.length > argumentsMax ? null : out
 }
 
-/** `+` is a space here; a broken escape stays as it was sent, as nginx leaves it. */
+/** `+` is a space here, unlike in a path. */
 function decode(text: string): string {
-  const spaced = text.includes('+') ? text.replaceAll('+', ' ') : text
-  if (!spaced.includes('%')) return spaced
-  try {
-    return decodeURIComponent(spaced)
-  } catch {
-    return spaced.replace(/(?:%[0-9a-fA-F]{2})+/g, run => {
-      try {
-        return decodeURIComponent(run)
-      } catch {
-        return run
-      }
-    })
-  }
+  return percentDecode(text.includes('+') ? text.replaceAll('+', ' ') : text)
+}
+
+/** As nginx: a broken escape stays as it was sent. Bytes that are not UTF-8 become U+FFFD, which no name or tag may have. */
+export function percentDecode(text: string): string {
+  if (!text.includes('%')) return text
+  return text.replace(/(?:%[0-9a-fA-F]{2})+/g, run => Buffer.from(run.replaceAll('%', ''), 'hex').toString())
 }

@@ -1,7 +1,7 @@
 /** Tests of path-router.ts. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createPathRouter, unescapeSegment } from './path-router.ts'
+import { createPathRouter } from './path-router.ts'
 
 const paths = [
   '/',
@@ -59,11 +59,4 @@ test('createPathRouter() refuses two endpoints at one path', () => {
     { path: '/a/{y}', methods: {} },
   ]
   assert.throws(() => createPathRouter(twice), /two endpoints at/)
-})
-
-test('unescapeSegment() leaves what is not valid UTF-8 as it was sent', () => {
-  assert.equal(unescapeSegment('a%2Fb'), 'a/b')
-  assert.equal(unescapeSegment('a+b'), 'a+b')
-  assert.equal(unescapeSegment('%C3%BC'), 'ü')
-  assert.equal(unescapeSegment('%ff%zz'), '%ff%zz')
 })

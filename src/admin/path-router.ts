@@ -1,4 +1,5 @@
 /** From a request path to its endpoint: a tree of segments, in which a literal one wins over a parameter. */
+import { percentDecode } from './arguments.ts'
 import type { Endpoint } from './endpoint.ts'
 
 export interface PathMatch {
@@ -75,18 +76,8 @@ function descend(node: Node, segments: readonly string[], at: number, values: st
     if (found !== null) return found
   }
   if (node.parameter === null) return null
-  values.push(unescapeSegment(segment))
+  values.push(percentDecode(segment))
   const found = descend(node.parameter, segments, at + 1, values)
   if (found === null) values.pop()
   return found
-}
-
-/** Percent-decodes; what is not valid UTF-8 stays as it was sent, and then matches nothing. */
-export function unescapeSegment(segment: string): string {
-  if (!segment.includes('%')) return segment
-  try {
-    return decodeURIComponent(segment)
-  } catch {
-    return segment
-  }
 }

@@ -33,6 +33,7 @@ export function createAdminServer(options: AdminOptions): AdminServer {
     listen: options.listen,
     tls: options.tls,
     clock,
+    escapesTargets: true,
     onRequest,
     refuse: status => ({
       headers: headerLines(commonHeaders(undefined, 0)),

@@ -7,7 +7,7 @@ import * as typedefs from '../schema/typedefs.ts'
 /** Where a target is reached that names no port. */
 export const DEFAULT_TARGET_PORT = 8000
 
-function targetError(target: string): string | null {
+export function targetError(target: string): string | null {
   if (typeof parseHost(target) !== 'string') return null
   const shown = target.includes('\ufffd') ? 'Invalid target' : `Invalid target ('${target}')`
   return `${shown}; not a valid hostname or ip address`

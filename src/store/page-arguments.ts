@@ -6,9 +6,9 @@ import { invalidOffset, invalidOptions, invalidSize } from './violations.ts'
 const sizeDefault = 100
 const sizeMax = 1000
 const tagsMax = 5
-// Printable ASCII but `,` and `/`, and whatever is not ASCII.
-const tagsAll = /^(?:[ -+\-.0-~\u0080-\u{10ffff}]+(?:,|$))+$/u
-const tagsAny = /^(?:[ -+\-.0-~\u0080-\u{10ffff}]+(?:\/|$))+$/u
+// Printable ASCII but `,` and `/`, and whatever is not ASCII, except what stands for bytes that were no UTF-8.
+const tagsAll = /^(?:[ -+\-.0-~\u0080-\ufffc\ufffe-\u{10ffff}]+(?:,|$))+$/u
+const tagsAny = /^(?:[ -+\-.0-~\u0080-\ufffc\ufffe-\u{10ffff}]+(?:\/|$))+$/u
 
 export function parseSize(size: unknown): number {
   if (size === undefined) return sizeDefault
@@ -33,7 +33,9 @@ export function encodeOffset(position: readonly string[]): string {
 export function parseOffset(offset: unknown, length: number): readonly string[] | null {
   if (offset === undefined) return null
   const text = String(offset)
-  if (!/^[A-Za-z0-9_-]*={0,2}$/.test(text)) throw invalidOffset(text, 'bad base64 encoding')
+  // Four characters are three bytes: one alone at the end is none.
+  if (!/^(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-]{2,3})?={0,2}$/.test(text))
+    throw invalidOffset(text, 'bad base64 encoding')
   let position: unknown
   try {
     position = JSON.parse(Buffer.from(text, 'base64url').toString())

@@ -1,4 +1,6 @@
 /** `/tags`: which entities carry which tags. */
+import { tagError } from '../../schema/name-formats.ts'
+import { invalidUnique } from '../../store/violations.ts'
 import type { AdminOptions } from '../admin-options.ts'
 import { collectionReply, simplePageOptions } from '../collection.ts'
 import type { Endpoint } from '../endpoint.ts'
@@ -18,7 +20,10 @@ export function tagEndpoints({ repository }: AdminOptions): Endpoint[] {
       path: '/tags/{tags}',
       methods: {
         async GET(request) {
-          const page = await repository.pageTags({ tag: request.params['tags']!, ...simplePageOptions(request) })
+          const tag = request.params['tags']!
+          const error = tagError(tag)
+          if (error !== null) throw invalidUnique('tag', error)
+          const page = await repository.pageTags({ tag, ...simplePageOptions(request) })
           return collectionReply(page, request.path)
         },
       },

@@ -1,8 +1,8 @@
 /** `/upstreams/{upstream}/targets...`: targets are reached through their upstream only, by id or by `host:port`. */
 import type { Row } from '../../entities/config.ts'
-import { normalizeTarget } from '../../entities/targets.ts'
+import { normalizeTarget, targetError } from '../../entities/targets.ts'
 import { parseSize } from '../../store/page-arguments.ts'
-import { invalidOffset } from '../../store/violations.ts'
+import { invalidOffset, schemaViolation } from '../../store/violations.ts'
 import type { AdminOptions } from '../admin-options.ts'
 import { type CollectionPage, collectionReply, pageOption } from '../collection.ts'
 import type { RequestArguments } from '../arguments.ts'
@@ -15,6 +15,17 @@ const collection = '/upstreams/{upstreams}/targets'
 
 export function targetEndpoints(options: AdminOptions): Endpoint[] {
   const { repository, catalog } = options
+
+  async function create(request: AdminRequest): Promise<Reply> {
+    const upstream = await findUpstream(options, request)
+    if (upstream === null) return notFound
+    const input = entityInput(request.body, { catalog, definition: catalog.get('targets') })
+    // Before all other rules, and unlike in a file, without the value: so Kong's targets are checked on their way in.
+    if (isBadTarget(input['target'])) {
+      throw schemaViolation({ target: 'Invalid target; not a valid hostname or ip address' })
+    }
+    return json(201, await repository.insert('targets', { ...input, upstream: { id: upstream['id'] } }))
+  }
 
   async function change(request: AdminRequest): Promise<Reply> {
     const found = await findTarget(options, request)
@@ -41,11 +52,13 @@ export function targetEndpoints(options: AdminOptions): Endpoint[] {
     },
   }
   return [
-    { path: collection, methods: { GET: request => listNewestFirst(options, request) } },
+    { path: collection, methods: { GET: request => listNewestFirst(options, request), POST: create } },
     { path: `${collection}/all`, methods: { GET: request => listAll(options, request) } },
     byName,
   ]
 }
+
+const isBadTarget = (target: unknown) => typeof target === 'string' && targetError(target) !== null
 
 export async function findUpstream({ repository }: AdminOptions, { params }: AdminRequest): Promise<Row | null> {
   return repository.find('upstreams', params['upstreams']!)

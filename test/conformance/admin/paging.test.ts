@@ -61,6 +61,8 @@ test('a wrong size or offset says what is wrong', async () => {
     offset('', 'bad json encoding'),
     offset('eyJ', 'bad json encoding'),
     offset('!!', 'bad base64 encoding'),
+    offset('a', 'bad base64 encoding'),
+    offset('abcde', 'bad base64 encoding'),
     { ask: 'GET /services?offset=WzFd', status: 400, has: { code: 7 } },
     { ask: 'GET /services?offset=bnVsbA', status: 400, has: { code: 7 } },
   ])
@@ -78,6 +80,7 @@ test('tags filter by all or by any', async () => {
     body: { code: 11, name: 'invalid options', message: `invalid option (tags: ${why})`, options: { tags: why } },
   })
   await admin.check([
+    refused('%ff', 'invalid filter syntax'),
     refused('', 'cannot be null'),
     refused('a,b/c', 'invalid filter syntax'),
     refused('a,b,c,d,e,f', 'cannot query more than 5 tags'),
@@ -100,4 +103,18 @@ test('/tags lists each tag of each entity, page by page', async () => {
   const { body } = await admin.ask('GET /tags/odd')
   assert.equal(body.data.length, 2)
   assert.deepEqual(Object.keys(body.data[0]).sort(), ['entity_id', 'entity_name', 'tag'])
+})
+
+test('a tag or name that is no UTF-8 is refused or not found, and one that is need not be escaped', async () => {
+  const row = (await admin.ask('POST /routes', { name: 'größe', paths: ['/g'], tags: ['größe'] })).body
+  const message = 'invalid utf-8 character sequence detected at position 2'
+  const raw = (path: string) => Buffer.from(path).toString('latin1')
+  await admin.check([
+    { ask: `GET ${raw('/routes/größe')}`, status: 200, body: row },
+    { ask: 'GET /routes/gr%C3%B6%c3%9fe', status: 200, body: row },
+    { ask: `GET ${raw('/routes?tags=größe')}`, status: 200, has: { data: [row] } },
+    { ask: 'GET /tags/a%ff', status: 400, body: { code: 10, name: 'invalid unique tag', message } },
+    { ask: 'GET /tags/a\xff', status: 400, body: { code: 10, name: 'invalid unique tag', message } },
+    { ask: 'DELETE /routes/gr%C3%B6%C3%9Fe', status: 204 },
+  ])
 })

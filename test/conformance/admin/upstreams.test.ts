@@ -25,6 +25,18 @@ test('targets are normalised, unique in their upstream, and found by id or addre
       { ask: 'POST /upstreams/ups/targets', with: { target: '127.0.0.1:8000' }, status: 409, has: { code: 5 } },
       { ask: 'POST /upstreams/other/targets', with: { target: '127.0.0.1:8000' }, status: 201 },
       { ask: 'POST /upstreams/nope/targets', with: { target: 'a:1' }, ...missing },
+      {
+        ask: 'POST /upstreams/ups/targets',
+        with: { target: 'a b', weight: -1 },
+        status: 400,
+        has: { code: 2, fields: { target: 'Invalid target; not a valid hostname or ip address' } },
+      },
+      {
+        ask: 'POST /upstreams/ups/targets',
+        with: {},
+        status: 400,
+        has: { fields: { target: 'required field missing' } },
+      },
       { ask: 'GET /upstreams/ups/targets/127.0.0.1%3A8000', status: 200, body: made.body },
       { ask: `GET /upstreams/ups/targets/${made.body.id}`, status: 200, body: made.body },
       { ask: `GET /upstreams/other/targets/${made.body.id}`, ...missing },
