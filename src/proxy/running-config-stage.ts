@@ -89,7 +89,6 @@ export class StagedChanges {
       const targets = before?.targets ?? new UpstreamTargets(this.#context.balancerTools)
       this.#upstreams.set(id, row === null ? null : { row, targets })
       this.#staleTargets.add(id)
-      if (row !== null) this.#warnOfAlgorithm(row)
     }
     // After all old names are out, so that two upstreams may change names with each other.
     for (const upstream of this.#upstreams.values())
@@ -97,12 +96,6 @@ export class StagedChanges {
     for (const [key, row] of overlay.changed('targets'))
       for (const version of [row, overlay.before('targets', key)])
         if (version !== null) this.#staleTargets.add(foreignKey(version, 'upstream') ?? '')
-  }
-
-  #warnOfAlgorithm(row: Row): void {
-    const algorithm = row['algorithm'] ?? 'round-robin'
-    if (algorithm !== 'round-robin')
-      this.#context.log.warn(`upstream '${row['name']}': algorithm '${algorithm}' is served by round-robin for now`)
   }
 
   #upstreamByName(name: string): NamedUpstream | null {

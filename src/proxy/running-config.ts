@@ -21,11 +21,11 @@ import {
 import type { EntityReader } from '../entities/entity-reader.ts'
 import type { PluginDefinition, PluginScope, PluginTools } from '../sdk/sdk.ts'
 import type { VaultDefinition } from '../sdk/vault.ts'
-import type { Peer } from './balancer/balancer.ts'
 import { PeerRegistry } from './balancer/peers.ts'
 import type { PluginInstance, ResolvedPlan } from './compiled.ts'
 import { closeInstance } from './compiled-plugins.ts'
 import { createEntityReader } from './entity-index.ts'
+import { noPeerHealth, type PeerHealth } from './health/peer-health.ts'
 import type { ProxySettings } from './proxy-settings.ts'
 import type { Router } from './router/router.ts'
 import { checkAllReferences, type ValidateRow } from './running-config-checks.ts'
@@ -74,8 +74,8 @@ export interface RunningConfigOptions {
   /** Installed vaults by type, and where `env` looks. Default: none, so that references resolve to nothing. */
   readonly vaults?: ReadonlyMap<string, VaultDefinition>
   readonly environment?: Readonly<Record<string, string | undefined>>
-  /** What health checks say of a peer. Default: every peer is available. */
-  readonly isAvailable?: (peer: Peer) => boolean
+  /** What health checks say of peers. Default: every peer is available. */
+  readonly health?: PeerHealth
   readonly log: Logger
   readonly clock: Clock
   readonly random: Random
@@ -113,7 +113,7 @@ class LiveConfig implements RunningConfig {
         clock,
         random,
         log,
-        isAvailable: options.isAvailable ?? (() => true),
+        health: options.health ?? noPeerHealth,
       },
       reusable: (id, row) => {
         const instance = this.#state.instances.get(id)

@@ -1,92 +1,35 @@
 /** Who gets the next request: weights, retries, thresholds, names that change, and what the Host header then says. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { seededRandom } from '../../base/random.ts'
-import { silentLogger } from '../../base/logger.ts'
-import type { Row } from '../../entities/config.ts'
-import { manualClock } from '../../../test/kit/config-rows.ts'
-import type { Resolution, Resolver } from '../upstream/resolver.ts'
-import type { Balancer, Peer, Pick, PickFailure } from './balancer.ts'
-import { PeerRegistry } from './peers.ts'
-import { RoundRobinWheel } from './round-robin.ts'
+import { anUpstreamOfTargets, peerOf, pick, resolved, spread } from '../../../test/kit/upstream-fixture.ts'
+import type { Resolution } from '../upstream/resolver.ts'
+import { createAddress } from './address.ts'
+import type { AddressSet } from './address-set.ts'
+import type { Pick } from './balancer.ts'
+import { RoundRobin } from './round-robin.ts'
 import { HostBalancer, UpstreamBalancer } from './service-balancers.ts'
 import { hostHeader, parseTarget } from './target-address.ts'
-import { type BalancerTools, UpstreamTargets } from './upstream-targets.ts'
 
-function fixture() {
-  const clock = manualClock()
-  const names = new Map<string, Resolution | Promise<Resolution>>()
-  const down = new Set<string>()
-  const questions: string[] = []
-  const resolver: Resolver = {
-    resolve(name) {
-      questions.push(name)
-      return names.get(name) ?? { ok: false, failure: 'name_resolution_failed' }
-    },
-  }
-  const tools: BalancerTools = {
-    resolver,
-    peers: new PeerRegistry(),
-    clock,
-    random: seededRandom(3),
-    log: silentLogger,
-    isAvailable: peer => !down.has(peer.key),
-  }
-  const targets = new UpstreamTargets(tools)
-  const balancer = new UpstreamBalancer(targets, { hostHeader: null, isTls: false })
-  const use = (rows: Readonly<Record<string, number>>, upstream: Row = {}) =>
-    targets.update(
-      upstream,
-      Object.entries(rows).map(([target, weight]) => ({ target, weight })),
-    )
-  return { clock, names, down, questions, tools, targets, balancer, use }
-}
-
-const resolved = (...ips: string[]): Resolution => ({
-  ok: true,
-  addresses: ips.map(ip => ({ ip, port: null, weight: null })),
-})
-
-function pick(balancer: Balancer, failed: readonly Peer[] = []): Pick | PickFailure {
-  const answer = balancer.pick({ failed }, null as never)
-  if (answer instanceof Promise) throw new Error('pick is not synchronous')
-  return answer
-}
-
-function peerOf(answer: Pick | PickFailure): Peer {
-  if ('failure' in answer) throw new Error(answer.failure)
-  return answer.peer
-}
-
-function spread(balancer: Balancer, picks: number): Record<string, number> {
-  const counts: Record<string, number> = {}
-  for (let i = 0; i < picks; i++) {
-    const { key } = peerOf(pick(balancer))
-    counts[key] = (counts[key] ?? 0) + 1
-  }
-  return counts
-}
-
-test('RoundRobinWheel gives each address its share exactly, in every turn of the wheel', () => {
-  const { balancer, targets, use } = fixture()
+test('RoundRobin gives each address its share exactly, in every turn of the wheel', () => {
+  const { balancer, targets, use } = anUpstreamOfTargets()
   use({ '10.0.0.1:80': 100, '10.0.0.2:80': 50, '10.0.0.3:80': 25, '10.0.0.4:80': 0 })
-  assert.equal((targets.wheel() as RoundRobinWheel).placeCount, 7)
+  assert.equal(((targets.current() as AddressSet).selector as RoundRobin).placeCount, 7)
   for (let turn = 0; turn < 3; turn++)
     assert.deepEqual(spread(balancer, 7), { '10.0.0.1:80': 4, '10.0.0.2:80': 2, '10.0.0.3:80': 1 })
 })
 
-test('RoundRobinWheel stays small when weights have no common divisor', () => {
-  const { tools } = fixture()
-  const peers = Array.from({ length: 50 }, (_, i) => ({
-    peer: tools.peers.get('x', `10.0.0.${i}`, 1),
+test('RoundRobin stays small when weights have no common divisor', () => {
+  const { tools } = anUpstreamOfTargets()
+  const addresses = Array.from({ length: 50 }, (_, i) => ({
+    ...createAddress(tools.peers.get('x', `10.0.0.${i}`, 1)),
     weight: 65_521 + i,
   }))
-  const wheel = new RoundRobinWheel(peers, tools.random)
-  assert.ok(wheel.placeCount <= 2 ** 20 + peers.length)
+  const wheel = new RoundRobin(addresses, tools.random)
+  assert.ok(wheel.placeCount <= 2 ** 20 + addresses.length)
 })
 
 test('pick() avoids peers that failed in this exchange, and begins anew when all have', () => {
-  const { balancer, use } = fixture()
+  const { balancer, use } = anUpstreamOfTargets()
   use({ '10.0.0.1:80': 1000, '10.0.0.2:80': 1 })
   const first = peerOf(pick(balancer))
   const second = peerOf(pick(balancer, [first]))
@@ -95,7 +38,7 @@ test('pick() avoids peers that failed in this exchange, and begins anew when all
 })
 
 test('pick() fails when no target takes traffic', () => {
-  const { balancer, down, use } = fixture()
+  const { balancer, down, use } = anUpstreamOfTargets()
   const failure = { failure: 'no_live_target' }
   use({})
   assert.deepEqual(pick(balancer), failure)
@@ -109,7 +52,7 @@ test('pick() fails when no target takes traffic', () => {
 })
 
 test('pick() fails for all while the available weight is not above the threshold', () => {
-  const { balancer, down, use } = fixture()
+  const { balancer, down, use } = anUpstreamOfTargets()
   use({ '10.0.0.1:80': 50, '10.0.0.2:80': 50 }, { healthchecks: { threshold: 50 } })
   assert.ok(peerOf(pick(balancer)))
   down.add('10.0.0.1:80')
@@ -119,7 +62,7 @@ test('pick() fails for all while the available weight is not above the threshold
 })
 
 test('UpstreamTargets resolves names once, and follows them within a second', async () => {
-  const { balancer, clock, names, questions, use } = fixture()
+  const { balancer, clock, names, questions, use } = anUpstreamOfTargets()
   let answer: (resolution: Resolution) => void = () => {}
   names.set('a.test', new Promise<Resolution>(resolve => (answer = resolve)))
   use({ 'a.test:8000': 10, '10.0.0.9:8000': 10 })
@@ -138,7 +81,7 @@ test('UpstreamTargets resolves names once, and follows them within a second', as
 })
 
 test('UpstreamTargets leaves out names that do not resolve until they do, and takes port and weight from SRV', () => {
-  const { balancer, clock, names, use } = fixture()
+  const { balancer, clock, names, use } = anUpstreamOfTargets()
   use({ 'gone.test:8000': 10, '10.0.0.9:8000': 1 })
   assert.deepEqual(spread(balancer, 2), { '10.0.0.9:8000': 2 })
   names.set('gone.test', { ok: true, addresses: [{ ip: '10.0.0.1', port: 99, weight: 3 }] })
@@ -147,7 +90,7 @@ test('UpstreamTargets leaves out names that do not resolve until they do, and ta
 })
 
 test('peers keep their identity over changes of targets', () => {
-  const { balancer, use } = fixture()
+  const { balancer, use } = anUpstreamOfTargets()
   use({ '10.0.0.1:80': 1 })
   const before = peerOf(pick(balancer))
   use({ '10.0.0.1:80': 5, '10.0.0.2:80': 0 })
@@ -155,7 +98,7 @@ test('peers keep their identity over changes of targets', () => {
 })
 
 test('HostBalancer takes an address as it is and turns over the addresses of a name', () => {
-  const { tools, names, questions } = fixture()
+  const { tools, names, questions } = anUpstreamOfTargets()
   const address = new HostBalancer(tools, { host: '[::1]', port: 8080, isTls: false })
   assert.deepEqual(pick(address), {
     peer: { ip: '::1', port: 8080, hostname: '::1', key: '[::1]:8080' },
@@ -175,7 +118,7 @@ test('HostBalancer takes an address as it is and turns over the addresses of a n
 })
 
 test('UpstreamBalancer puts host_header or the name of the target into the Host header', () => {
-  const { targets, balancer, names, use } = fixture()
+  const { targets, balancer, names, use } = anUpstreamOfTargets()
   names.set('a.test', resolved('10.0.0.1'))
   use({ 'a.test:80': 1 })
   assert.equal((pick(balancer) as Pick).hostHeader, 'a.test')

@@ -27,10 +27,13 @@ export interface HashInput {
   readonly credentialId: string | null
   readonly clientIp: string
   readonly path: string
+  /** Repeated fields joined by a comma. */
   header(name: string): string | undefined
   query(name: string): string | undefined
   cookie(name: string): string | undefined
   capture(name: string): string | undefined
+  /** Gives the client a cookie with a value of our own, and returns the value: the same one for the whole exchange. */
+  issueCookie(name: string, path: string): string
 }
 
 /** Per request and cheap; null members are made when first needed. */

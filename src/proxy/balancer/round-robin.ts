@@ -1,54 +1,44 @@
 /** Kong's round-robin: a wheel with as many places for an address as its weight, in random order. */
 import type { Random } from '../../base/random.ts'
+import type { Address, Selector } from './address.ts'
 import type { Peer } from './balancer.ts'
-
-export interface WeightedPeer {
-  readonly peer: Peer
-  readonly weight: number
-}
 
 // Coprime weights of many targets multiply; beyond this weights are rounded, which no traffic can tell.
 const WHEEL_PLACES_MAX = 1 << 20
+const NOBODY: readonly Peer[] = []
 
-export class RoundRobinWheel {
-  readonly addresses: readonly WeightedPeer[]
+export class RoundRobin implements Selector {
+  readonly #addresses: readonly Address[]
   readonly #places: Uint32Array
   #pointer = 0
 
-  constructor(addresses: readonly WeightedPeer[], random: Random) {
-    this.addresses = addresses.filter(address => address.weight > 0)
-    this.#places = shuffled(placesOf(this.addresses), random)
+  constructor(addresses: readonly Address[], random: Random) {
+    this.#addresses = addresses
+    this.#places = shuffled(placesOf(addresses), random)
   }
 
   get placeCount(): number {
     return this.#places.length
   }
 
-  /**
-   * Index in `addresses` of the next one that is available and not among `failed`, or -1. When every available one
-   * has failed, they take turns again: a retry beyond the last peer is still a retry.
-   */
-  next(isAvailable: (peer: Peer) => boolean, failed: readonly Peer[]): number {
-    const fresh = this.#advance(index => {
-      const { peer } = this.addresses[index]!
-      return isAvailable(peer) && !failed.includes(peer)
-    })
-    if (fresh >= 0 || failed.length === 0) return fresh
-    return this.#advance(index => isAvailable(this.addresses[index]!.peer))
+  next(failed: readonly Peer[]): number {
+    const fresh = this.#advance(failed)
+    return fresh >= 0 || failed.length === 0 ? fresh : this.#advance(NOBODY)
   }
 
-  #advance(accepts: (index: number) => boolean): number {
+  #advance(failed: readonly Peer[]): number {
     const places = this.#places
     for (let step = 0; step < places.length; step++) {
       const index = places[this.#pointer]!
       this.#pointer = this.#pointer + 1 === places.length ? 0 : this.#pointer + 1
-      if (accepts(index)) return index
+      const { isAvailable, peer } = this.#addresses[index]!
+      if (isAvailable && (failed.length === 0 || !failed.includes(peer))) return index
     }
     return -1
   }
 }
 
-function placesOf(addresses: readonly WeightedPeer[]): Uint32Array {
+function placesOf(addresses: readonly Address[]): Uint32Array {
   let divisor = addresses.reduce((found, { weight }) => greatestCommonDivisor(found, weight), 0)
   const total = addresses.reduce((sum, { weight }) => sum + weight, 0)
   if (total / divisor > WHEEL_PLACES_MAX) divisor = total / WHEEL_PLACES_MAX

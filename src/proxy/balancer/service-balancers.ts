@@ -1,18 +1,25 @@
 /** The two ways from a service to an address: its host names an upstream, or is an address or DNS name itself. */
 import type { Awaitable } from '../../sdk/sdk.ts'
 import type { Resolution } from '../upstream/resolver.ts'
+import type { Address } from './address.ts'
+import type { AddressSet } from './address-set.ts'
 import type { Balancer, HashInput, PeerOutcome, Pick, PickFailure, PickState } from './balancer.ts'
-import type { RoundRobinWheel } from './round-robin.ts'
 import { hostHeader, isAddress, withoutBrackets } from './target-address.ts'
 import type { BalancerTools, UpstreamTargets } from './upstream-targets.ts'
+
+interface AddressPick extends Pick {
+  readonly address: Address
+}
+
+const NO_LIVE_TARGET: PickFailure = { failure: 'no_live_target' }
 
 export class UpstreamBalancer implements Balancer {
   readonly #targets: UpstreamTargets
   readonly #hostHeader: string | null
   readonly #isTls: boolean
-  /** Picks of one wheel, made when first given out: a pick costs no allocation. */
-  #wheel: RoundRobinWheel | null = null
-  #picks: Pick[] = []
+  /** Picks of one set of addresses, made when first given out: a pick costs no allocation. */
+  #set: AddressSet | null = null
+  #picks: AddressPick[] = []
 
   constructor(targets: UpstreamTargets, { hostHeader, isTls }: { hostHeader: string | null; isTls: boolean }) {
     this.#targets = targets
@@ -20,27 +27,31 @@ export class UpstreamBalancer implements Balancer {
     this.#isTls = isTls
   }
 
-  pick(state: PickState, _input: HashInput): Awaitable<Pick | PickFailure> {
-    const wheel = this.#targets.wheel()
-    if (wheel instanceof Promise) return wheel.then(made => this.#pickFrom(made, state))
-    return this.#pickFrom(wheel, state)
+  pick(state: PickState, input: HashInput): Awaitable<Pick | PickFailure> {
+    const set = this.#targets.current()
+    if (set instanceof Promise) return set.then(made => this.#pickFrom(made, state, input))
+    return this.#pickFrom(set, state, input)
   }
 
-  release(_pick: Pick, _outcome: PeerOutcome): void {}
+  release(pick: Pick, outcome: PeerOutcome): void {
+    this.#targets.over((pick as AddressPick).address, outcome)
+  }
 
-  #pickFrom(wheel: RoundRobinWheel, state: PickState): Pick | PickFailure {
-    const index = this.#targets.next(wheel, state.failed)
-    if (typeof index !== 'number') return index
-    if (wheel !== this.#wheel) {
-      this.#wheel = wheel
+  #pickFrom(set: AddressSet, state: PickState, input: HashInput): Pick | PickFailure {
+    const index = set.next(state.failed, this.#targets.hashOf(input))
+    if (index < 0) return NO_LIVE_TARGET
+    if (set !== this.#set) {
+      this.#set = set
       this.#picks = []
     }
-    return (this.#picks[index] ??= this.#makePick(wheel, index))
+    const pick = (this.#picks[index] ??= this.#makePick(set.addresses[index]!))
+    pick.address.connections++
+    return pick
   }
 
-  #makePick(wheel: RoundRobinWheel, index: number): Pick {
-    const { peer } = wheel.addresses[index]!
-    return { peer, hostHeader: hostHeader(this.#hostHeader ?? peer.hostname, peer.port, this.#isTls) }
+  #makePick(address: Address): AddressPick {
+    const { peer } = address
+    return { peer, hostHeader: hostHeader(this.#hostHeader ?? peer.hostname, peer.port, this.#isTls), address }
   }
 }
 

@@ -1,14 +1,23 @@
-/** The addresses of one upstream: its targets, resolved, on a wheel that is remade when they or their names change. */
+/** The addresses of one upstream: its targets, resolved, in a set that is remade when they or their names change. */
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Random } from '../../base/random.ts'
 import type { Row } from '../../entities/config.ts'
 import type { Awaitable } from '../../sdk/sdk.ts'
+import { type CheckRules, compileHealthRules } from '../health/health-rules.ts'
+import type { PeerHealth } from '../health/peer-health.ts'
 import type { Resolution, Resolver } from '../upstream/resolver.ts'
-import type { Peer, PickFailure } from './balancer.ts'
+import { type Address, createAddress, type Selector } from './address.ts'
+import { AddressSet } from './address-set.ts'
+import type { HashInput, Peer, PeerOutcome } from './balancer.ts'
+import { ConsistentHashing } from './consistent-hashing.ts'
+import { compileHashSource, type HashSource } from './hash-source.ts'
+import { LowestLatency } from './latency.ts'
+import { LeastConnections } from './least-connections.ts'
 import type { PeerRegistry } from './peers.ts'
-import { RoundRobinWheel, type WeightedPeer } from './round-robin.ts'
+import { RoundRobin } from './round-robin.ts'
 import { isAddress, parseTarget } from './target-address.ts'
+import { xxhash32 } from './xxhash32.ts'
 
 export interface BalancerTools {
   readonly resolver: Resolver
@@ -16,8 +25,7 @@ export interface BalancerTools {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
-  /** What health checks say of a peer; peers that nobody checks are available. */
-  readonly isAvailable: (peer: Peer) => boolean
+  readonly health: PeerHealth
 }
 
 interface NamedTarget {
@@ -27,18 +35,21 @@ interface NamedTarget {
   resolution: Resolution | null
 }
 
-// How stale a wheel may be after a name got other addresses: asking the cache at each request would cost more.
+// How stale a set may be after a name got other addresses: asking the cache at each request would cost more.
 const NAME_CHECK_INTERVAL_MS = 1000
-
-const NO_LIVE_TARGET: PickFailure = { failure: 'no_live_target' }
+/** nginx's status for what an upstream did wrong, which is what Kong's checks are told of a last try. */
+const BAD_GATEWAY = 502
 
 export class UpstreamTargets {
   readonly #tools: BalancerTools
-  #threshold = 0
+  #upstream: Row = {}
   #targets: NamedTarget[] = []
   #hasNames = false
-  #wheel: RoundRobinWheel | null = null
+  #set: AddressSet | null = null
+  #known = new Map<Peer, Address>()
   #checkedAtMs = 0
+  #hashSource: HashSource | null = null
+  #passive: CheckRules | null = null
 
   constructor(tools: BalancerTools) {
     this.#tools = tools
@@ -46,8 +57,9 @@ export class UpstreamTargets {
 
   /** Takes other targets; the next pick sees them. */
   update(upstream: Row, targets: Iterable<Row>): void {
-    const healthchecks = upstream['healthchecks'] as { readonly threshold?: number } | null | undefined
-    this.#threshold = healthchecks?.threshold ?? 0
+    this.#upstream = upstream
+    this.#hashSource = upstream['algorithm'] === 'consistent-hashing' ? compileHashSource(upstream) : null
+    this.#passive = compileHealthRules(upstream)?.passive ?? null
     this.#targets = []
     for (const row of targets)
       this.#targets.push({
@@ -55,39 +67,47 @@ export class UpstreamTargets {
         weight: Number(row['weight'] ?? 100),
         resolution: null,
       })
+    // Rings of all workers and nodes are alike only if their addresses come in one order: Kong's.
+    this.#targets.sort((a, b) => compare(a.host, b.host) || a.port - b.port)
     this.#hasNames = this.#targets.some(target => !isAddress(target.host))
-    this.#wheel = null
+    this.#set = null
   }
 
-  /** The wheel, made when it is first needed; a promise only while names are asked for the first time. */
-  wheel(): Awaitable<RoundRobinWheel> {
-    const wheel = this.#wheel
-    if (wheel === null) return this.#make()
-    if (!this.#hasNames) return wheel
+  /** The addresses, made when they are first needed; a promise only while names are asked for the first time. */
+  current(): Awaitable<AddressSet> {
+    const set = this.#set
+    if (set === null) return this.#make()
+    if (!this.#hasNames) return set
     const now = this.#tools.clock.monotonic()
-    if (now - this.#checkedAtMs < NAME_CHECK_INTERVAL_MS) return wheel
+    if (now - this.#checkedAtMs < NAME_CHECK_INTERVAL_MS) return set
     this.#checkedAtMs = now
-    return this.#isCurrent() ? wheel : this.#make()
+    return this.#isCurrent() ? set : this.#make()
   }
 
-  /** Index of the next address of a wheel, or why there is none. */
-  next(wheel: RoundRobinWheel, failed: readonly Peer[]): number | PickFailure {
-    if (!this.#isHealthy(wheel)) return NO_LIVE_TARGET
-    const index = wheel.next(this.#tools.isAvailable, failed)
-    return index < 0 ? NO_LIVE_TARGET : index
+  /** What the algorithm hashes of a request; nothing is looked at unless it does. */
+  hashOf(input: HashInput): number {
+    return this.#hashSource === null ? 0 : xxhash32(this.#hashSource(input))
   }
 
-  /** As in Kong: the available part of all weight must be *above* the threshold, so that 100 never is. */
-  #isHealthy(wheel: RoundRobinWheel): boolean {
-    if (wheel.addresses.length === 0) return false
-    if (this.#threshold === 0) return true
-    let total = 0
-    let available = 0
-    for (const { peer, weight } of wheel.addresses) {
-      total += weight
-      if (this.#tools.isAvailable(peer)) available += weight
+  /** An exchange with one of the addresses is over. */
+  over(address: Address, outcome: PeerOutcome): void {
+    address.connections--
+    if (outcome.kind === 'answered') this.#set?.selector.answered?.(address, outcome.latencyMs)
+    if (this.#passive !== null) this.#report(this.#passive, address.peer, outcome)
+  }
+
+  #report(rules: CheckRules, peer: Peer, outcome: PeerOutcome): void {
+    const { health } = this.#tools
+    const upstream = String(this.#upstream['id'])
+    if (outcome.kind === 'timed_out') return health.report(upstream, peer, 'timeout', rules)
+    if (outcome.kind === 'answered') {
+      // nginx cannot tell its own 504 from the upstream's, and so neither can Kong.
+      const event = outcome.status === 504 ? 'timeout' : rules.statusEvent(outcome.status)
+      if (event !== null) health.report(upstream, peer, event, rules)
+    } else if (outcome.kind !== 'aborted') {
+      health.report(upstream, peer, 'tcp_failure', rules)
+      if (rules.statusEvent(BAD_GATEWAY) === 'http_failure') health.report(upstream, peer, 'http_failure', rules)
     }
-    return (available / total) * 100 > this.#threshold
   }
 
   /** A name without any answer yet is asked for again as well, and joins when it has one. */
@@ -99,7 +119,7 @@ export class UpstreamTargets {
     })
   }
 
-  #make(): Awaitable<RoundRobinWheel> {
+  #make(): Awaitable<AddressSet> {
     const targets = this.#targets
     const resolutions = targets.map(({ host }) => (isAddress(host) ? null : this.#tools.resolver.resolve(host)))
     this.#checkedAtMs = this.#tools.clock.monotonic()
@@ -108,19 +128,48 @@ export class UpstreamTargets {
     return this.#build(targets, resolutions as (Resolution | null)[])
   }
 
-  #build(targets: NamedTarget[], resolutions: readonly (Resolution | null)[]): RoundRobinWheel {
-    const addresses: WeightedPeer[] = []
+  #build(targets: NamedTarget[], resolutions: readonly (Resolution | null)[]): AddressSet {
+    const known = new Map<Peer, Address>()
     targets.forEach((target, i) => {
       target.resolution = resolutions[i]!
-      addresses.push(...this.#addressesOf(target))
+      for (const { peer, weight } of this.#addressesOf(target)) {
+        const address = this.#known.get(peer) ?? createAddress(peer)
+        address.weight = weight
+        known.set(peer, address)
+      }
     })
-    const wheel = new RoundRobinWheel(addresses, this.#tools.random)
-    // Targets may have changed while names were asked for; then this wheel serves the waiting requests only.
-    if (targets === this.#targets) this.#wheel = wheel
-    return wheel
+    const set = new AddressSet([...known.values()], {
+      upstreamId: String(this.#upstream['id']),
+      threshold: thresholdOf(this.#upstream),
+      health: this.#tools.health,
+      select: addresses => this.#select(addresses),
+    })
+    // Targets may have changed while names were asked for; then this set serves the waiting requests only.
+    if (targets === this.#targets) {
+      this.#set = set
+      this.#known = known
+    }
+    return set
   }
 
-  #addressesOf({ host, port, weight, resolution }: NamedTarget): WeightedPeer[] {
+  #select(addresses: readonly Address[]): Selector {
+    const { clock, random } = this.#tools
+    switch (this.#upstream['algorithm']) {
+      case 'consistent-hashing':
+        return new ConsistentHashing(addresses, {
+          slots: Number(this.#upstream['slots'] ?? 10_000),
+          targetCount: this.#targets.length,
+        })
+      case 'least-connections':
+        return new LeastConnections(addresses, random)
+      case 'latency':
+        return new LowestLatency(addresses, { clock, random })
+      default:
+        return new RoundRobin(addresses, random)
+    }
+  }
+
+  #addressesOf({ host, port, weight, resolution }: NamedTarget): { readonly peer: Peer; readonly weight: number }[] {
     const { peers, log } = this.#tools
     if (weight === 0) return []
     if (resolution === null) return [{ peer: peers.get(host, host, port), weight }]
@@ -128,9 +177,20 @@ export class UpstreamTargets {
       log.warn(`target '${host}:${port}' does not resolve; it takes no traffic until it does`)
       return []
     }
-    return resolution.addresses.map(address => ({
-      peer: peers.get(host, address.ip, address.port || port),
-      weight: address.weight === null ? weight : Math.max(1, address.weight),
-    }))
+    return resolution.addresses
+      .map(address => ({
+        peer: peers.get(host, address.ip, address.port || port),
+        weight: address.weight === null ? weight : Math.max(1, address.weight),
+      }))
+      .sort((a, b) => compare(a.peer.key, b.peer.key))
   }
+}
+
+function thresholdOf(upstream: Row): number {
+  const healthchecks = upstream['healthchecks'] as { readonly threshold?: number } | null | undefined
+  return healthchecks?.threshold ?? 0
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
 }
