@@ -4,8 +4,7 @@ import { systemClock } from './base/clock.ts'
 import { systemRandom } from './base/random.ts'
 import type { NodeHandle, StartOptions } from './cli/node-handle.ts'
 import { loadNodeId } from './cluster/node-id.ts'
-import { createCatalog } from './entities/catalog.ts'
-import { enabledPlugins, pluginCatalogOptions } from './node/enabled-plugins.ts'
+import { WorkerForks, workerCount } from './node/fork-worker.ts'
 import { Endings, type NodeContext } from './node/node-context.ts'
 import type { Settings } from './settings/definition.ts'
 
@@ -22,17 +21,22 @@ const TITLES = { admin: 'control plane', proxy: 'data plane', traditional: 'trad
 export async function startNode(options: StartOptions): Promise<NodeHandle> {
   const { settings, log } = options
   const nodeId = loadNodeId({ prefix: settings.prefix, configured: settings.node_id, random: systemRandom })
-  const plugins = enabledPlugins(settings.plugins)
+  const endings = new Endings()
+  const workerForks = new WorkerForks()
+  endings.add(() => workerForks.end())
+  if (settings.role !== 'admin') workerForks.forkAhead(workerCount(settings))
+  // What follows is loaded while the workers load theirs.
+  const { nodeCatalog } = await import('./node/enabled-plugins.ts')
   const context: NodeContext = {
     ...options,
     clock: systemClock,
     random: systemRandom,
     hostname: hostname(),
     nodeId,
-    catalog: createCatalog(pluginCatalogOptions(plugins, settings)),
+    catalog: nodeCatalog(settings),
+    workerForks,
   }
   for (const warning of options.warnings) log.warn(warning)
-  const endings = new Endings()
   const startRole = await STARTERS[settings.role]()
   const node = await startRole(context, endings).catch(async (error: unknown) => {
     await endings.run()

@@ -14,7 +14,7 @@ import { ProxyHalf } from './proxy-half.ts'
 const RELOAD_DRAIN_MS = 60_000
 
 export async function startDataPlaneNode(context: NodeContext, endings: Endings): Promise<RunningNode> {
-  const { settings, catalog, log, clock, random, nodeId, hostname } = context
+  const { settings, catalog, log, clock, random, nodeId, hostname, workerForks } = context
   const saved = openSavedConfig({
     path: resolve(settings.prefix, settings.saved_config_path),
     encryptionKey: settings.saved_config_encryption_key,
@@ -24,7 +24,7 @@ export async function startDataPlaneNode(context: NodeContext, endings: Endings)
     entities: catalog.definitions.map(definition => definition.name),
   })
   endings.add(() => saved.close())
-  const proxy = new ProxyHalf({ copy: saved, settings, nodeId, hostname, log, clock })
+  const proxy = new ProxyHalf({ copy: saved, workerForks, settings, nodeId, hostname, log, clock })
   endings.add(() => proxy.supervisor.stop())
   await proxy.start()
 

@@ -1,5 +1,5 @@
 /** Which plugins a node has, and the entity catalog that follows from them. */
-import type { CatalogOptions } from '../entities/catalog.ts'
+import { type CatalogOptions, createCatalog, type EntityCatalog } from '../entities/catalog.ts'
 import { bundledPlugins, pluginEntities, pluginSchemas } from '../plugins/bundled.ts'
 import type { PluginDefinition } from '../sdk/sdk.ts'
 import type { Settings } from '../settings/definition.ts'
@@ -12,8 +12,12 @@ export function enabledPlugins(names: readonly string[]): readonly PluginDefinit
   return bundledPlugins.filter(plugin => names.includes(plugin.name))
 }
 
-export function pluginCatalogOptions(plugins: readonly PluginDefinition[], settings: Settings): CatalogOptions {
-  const names = new Set(plugins.map(plugin => plugin.name))
+export function nodeCatalog(settings: Settings): EntityCatalog {
+  return createCatalog(catalogOptions(settings))
+}
+
+function catalogOptions(settings: Settings): CatalogOptions {
+  const names = new Set(enabledPlugins(settings.plugins).map(plugin => plugin.name))
   // Kong's rule: counters in the database need a database on the node that proxies.
   const clusterPolicy = settings.role === 'traditional' && settings.storage !== 'memory'
   return {

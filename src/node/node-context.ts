@@ -5,6 +5,7 @@ import type { Random } from '../base/random.ts'
 import type { EntityCatalog } from '../entities/catalog.ts'
 import type { LoadedSettings } from '../settings/load.ts'
 import type { Settings } from '../settings/definition.ts'
+import type { WorkerForks } from './fork-worker.ts'
 
 export interface NodeContext {
   readonly settings: Settings
@@ -16,6 +17,7 @@ export interface NodeContext {
   readonly hostname: string
   readonly nodeId: string
   readonly catalog: EntityCatalog
+  readonly workerForks: WorkerForks
 }
 
 /** What a role's composition answers; `gateway.ts` adds what all have in common. */

@@ -4,22 +4,19 @@ import { silentLogger } from '../base/logger.ts'
 import { systemRandom } from '../base/random.ts'
 import { exportYaml } from '../declarative/export.ts'
 import { type DeclarativeRow, type ParsedConfig, parseText } from '../declarative/parse.ts'
-import { createCatalog, type EntityCatalog } from '../entities/catalog.ts'
+import type { EntityCatalog } from '../entities/catalog.ts'
 import type { Row } from '../entities/config.ts'
 import type { Settings } from '../settings/definition.ts'
 import type { StoreMigrations } from '../store/migrations/store-migrations.ts'
 import { createRepository } from '../store/repository.ts'
 import type { EntityStore } from '../store/store.ts'
-import { enabledPlugins, pluginCatalogOptions } from './enabled-plugins.ts'
+import { nodeCatalog } from './enabled-plugins.ts'
 import { openMigrations, openStore } from './open-store.ts'
-
-const catalogOf = (settings: Settings) =>
-  createCatalog(pluginCatalogOptions(enabledPlugins(settings.plugins), settings))
 
 /** `filename` decides between JSON and YAML. */
 export function parseConfiguration(settings: Settings, text: string, filename: string): ParsedConfig {
   return parseText(text, filename, {
-    catalog: catalogOf(settings),
+    catalog: nodeCatalog(settings),
     nowMs: systemClock.now(),
     uuid: () => systemRandom.uuid(),
     randomBytes: count => systemRandom.bytes(count),
@@ -55,14 +52,14 @@ export function exportConfiguration(settings: Settings): Promise<string> {
 
 /** Whoever opens them must close them. */
 export function migrationsOf(settings: Settings, lockMsMax: number): Promise<StoreMigrations> {
-  return openMigrations({ settings, catalog: catalogOf(settings), clock: systemClock, lockMsMax })
+  return openMigrations({ settings, catalog: nodeCatalog(settings), clock: systemClock, lockMsMax })
 }
 
 async function withStore<T>(
   settings: Settings,
   work: (store: EntityStore, catalog: EntityCatalog) => Promise<T>,
 ): Promise<T> {
-  const catalog = catalogOf(settings)
+  const catalog = nodeCatalog(settings)
   const store = await openStore({ settings, catalog, clock: systemClock, log: silentLogger })
   try {
     return await work(store, catalog)

@@ -1,5 +1,4 @@
 /** The half of a node that proxies: its workers, and what they share. */
-import { availableParallelism } from 'node:os'
 import type { Clock } from '../base/clock.ts'
 import { formatAddress } from '../base/listen-address.ts'
 import type { Logger } from '../base/logger.ts'
@@ -7,12 +6,13 @@ import type { MetricDump } from '../sdk/metrics.ts'
 import { createCounterAuthority, type LeaseAsk } from '../sdk/counter-authority.ts'
 import type { Settings } from '../settings/definition.ts'
 import type { ConfigCopy } from './config-copy.ts'
-import { forkWorker } from './fork-worker.ts'
+import { type WorkerForks, workerCount } from './fork-worker.ts'
 import { Supervisor, type WorkerPlan } from './supervisor.ts'
 import type { ConnectionCounts, WorkerReport } from './worker-messages.ts'
 
 export interface ProxyHalfOptions {
   readonly copy: ConfigCopy
+  readonly workerForks: WorkerForks
   readonly settings: Settings
   readonly nodeId: string
   readonly hostname: string
@@ -27,14 +27,14 @@ export class ProxyHalf {
 
   constructor(options: ProxyHalfOptions) {
     this.#options = options
-    const { copy, log, clock } = options
+    const { copy, workerForks, log, clock } = options
     const counters = createCounterAuthority({ clock, workerCount: () => this.supervisor.workerCount })
     this.supervisor = new Supervisor({
       copy,
       log,
       clock,
       answer: message => counters.answer(message as LeaseAsk),
-      fork: forkWorker,
+      fork: () => workerForks.take(),
     })
   }
 
@@ -67,10 +67,9 @@ export class ProxyHalf {
 
   #plan(settings: Settings): WorkerPlan {
     const { nodeId, hostname } = this.#options
-    const { nginx_worker_processes } = settings
     return {
       start: { settings, nodeId, hostname, role: settings.role },
-      workerCount: nginx_worker_processes === 'auto' ? availableParallelism() : nginx_worker_processes,
+      workerCount: workerCount(settings),
       addresses: settings.proxy_listen,
     }
   }

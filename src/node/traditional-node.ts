@@ -14,7 +14,7 @@ import { ProxyHalf } from './proxy-half.ts'
 const RELOAD_DRAIN_MS = 60_000
 
 export async function startTraditionalNode(context: NodeContext, endings: Endings): Promise<RunningNode> {
-  const { settings, catalog, log, clock, random, nodeId, hostname } = context
+  const { settings, catalog, log, clock, random, nodeId, hostname, workerForks } = context
   const control = await openControlHalf(context)
   endings.add(() => control.close())
   const declarative = control.memory === null ? null : new DeclarativeSource(control.memory)
@@ -22,7 +22,7 @@ export async function startTraditionalNode(context: NodeContext, endings: Ending
 
   const copy = new MemoryCopy(catalog.definitions.map(definition => definition.name))
   await fill(copy, control.source)
-  const proxy = new ProxyHalf({ copy, settings, nodeId, hostname, log, clock })
+  const proxy = new ProxyHalf({ copy, workerForks, settings, nodeId, hostname, log, clock })
   endings.add(() => proxy.supervisor.stop())
   await proxy.start()
   const link = createLocalLink({

@@ -3,9 +3,8 @@ import { systemClock } from '../base/clock.ts'
 import { createLogFiles, logFileOf, type LogFiles } from '../base/log-files.ts'
 import { createLogger } from '../base/logger.ts'
 import { systemRandom } from '../base/random.ts'
-import { createCatalog } from '../entities/catalog.ts'
 import { proxySettingsFrom } from './proxy-settings-from.ts'
-import { enabledPlugins, pluginCatalogOptions } from './enabled-plugins.ts'
+import { enabledPlugins, nodeCatalog } from './enabled-plugins.ts'
 import type { BoundSocket } from './bound-sockets.ts'
 import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.ts'
 import { createProxyEngine, type ProxyEngine } from '../proxy/engine.ts'
@@ -44,7 +43,7 @@ function start(message: WorkerStart): void {
   const random = systemRandom
   const { files, accessLog } = openLogs(settings)
   const plugins = enabledPlugins(settings.plugins)
-  const catalog = createCatalog(pluginCatalogOptions(plugins, settings))
+  const catalog = nodeCatalog(settings)
   const metrics = createMetricRegistry()
   const counters = createLeasedCounters({ clock, ask })
   const node = { id: message.nodeId, hostname: message.hostname, role: message.role, workerId: message.slot }
