@@ -1,11 +1,10 @@
 /** The SQLite file behind a saved configuration: made, verified, and set aside when it cannot be trusted. */
-import { createHash } from 'node:crypto'
 import { chmodSync, closeSync, existsSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Random } from '../base/random.ts'
 import { type ConfigHead, EMPTY_CONFIG_HASH } from '../entities/config.ts'
-import { toggleDigest } from '../entities/config-digest.ts'
+import { textDigest, toggleDigest } from '../entities/config-digest.ts'
 import { createRowCipher, plainRows, type RowCipher, SALT_BYTES } from './row-cipher.ts'
 
 /** Raised with every change of the tables; a file of another format is set aside and fetched anew. */
@@ -150,10 +149,6 @@ function hashRows(database: DatabaseSync, generation: number, cipher: RowCipher)
     hash = toggleDigest(hash, textDigest(entity as string, key as string, text))
   }
   return hash
-}
-
-export function textDigest(entity: string, key: string, canonical: string): string {
-  return createHash('md5').update(`${entity}\0${key}\0${canonical}`).digest('hex')
 }
 
 /** Moves the file out of the way, to be looked at later, and forgets the oldest of its kind. Returns its new path. */

@@ -13,18 +13,10 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { ConfigChange, ConfigDelta, ConfigHead, Row } from '../entities/config.ts'
-import { canonicalJson, toggleDigest } from '../entities/config-digest.ts'
+import { canonicalJson, textDigest, toggleDigest } from '../entities/config-digest.ts'
 import type { ApplyOutcome } from './link.ts'
 import type { RowCipher } from './row-cipher.ts'
-import {
-  type FileOptions,
-  type OpenFile,
-  openFile,
-  removeFile,
-  setAside,
-  textDigest,
-  UnusableFile,
-} from './saved-config-file.ts'
+import { type FileOptions, type OpenFile, openFile, removeFile, setAside, UnusableFile } from './saved-config-file.ts'
 
 export interface SavedConfigOptions extends FileOptions {
   /** Parents before children: the order in which `load` gives them. */

@@ -5,7 +5,7 @@
  * can update it in constant time per change, in any order, and compare 16 bytes to know that they agree. It guards
  * against lost or doubled changes, not against an adversary: the connection is authenticated.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Row } from './config.ts'
 
 /** JSON with object keys in order, so that two stores with different column orders agree. */
@@ -23,9 +23,12 @@ export function canonicalJson(value: unknown): string {
 
 /** 32 hex characters for one row. */
 export function rowDigest(entity: string, key: string, row: Row): string {
-  return createHash('md5')
-    .update(`${entity}\0${key}\0${canonicalJson(row)}`)
-    .digest('hex')
+  return textDigest(entity, key, canonicalJson(row))
+}
+
+/** The same, for a row that is there as canonical JSON already. */
+export function textDigest(entity: string, key: string, canonical: string): string {
+  return hash('md5', `${entity}\0${key}\0${canonical}`)
 }
 
 /** Adds a row digest to a configuration hash, or takes it out again: the same operation. */
