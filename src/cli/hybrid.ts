@@ -149,12 +149,16 @@ async function listTokens(base: string, { options }: Invocation, terminal: Termi
   else {
     const rows = tokens.map(token => ({
       ...token,
-      expires_at: new Date(Number(token['expires_at']) * 1000).toISOString(),
+      expires_at: expiryText(Number(token['expires_at']) * 1000),
       uses_left: token['uses_left'] ?? 'any',
     }))
     printTable(terminal, ['id', 'name', 'expires_at', 'uses_left'], rows)
   }
   return 0
+}
+
+function expiryText(ms: number): string {
+  return new Date(ms).toISOString() + (ms <= systemClock.now() ? ' (expired)' : '')
 }
 
 /** What the other side sent is printed without control characters: a node chooses its own host name. */

@@ -196,9 +196,15 @@ class NetworkDataPlane implements DataPlaneClient {
 
   // ---- connection ----
 
+  /** Says which control plane, as there may be several. */
+  #disconnected(reason: string): void {
+    this.#step({ type: 'disconnected', reason: `${this.#endpoint.host}:${this.#endpoint.port}: ${reason}` })
+    this.#lastError = reason
+  }
+
   async #connect(attempt: number, endpoint: Endpoint): Promise<void> {
     const fail = (reason: string) => {
-      if (attempt === this.#attempt) this.#step({ type: 'disconnected', reason })
+      if (attempt === this.#attempt) this.#disconnected(reason)
     }
     try {
       const credentials = await this.#identity.credentials(endpoint)
@@ -245,7 +251,7 @@ class NetworkDataPlane implements DataPlaneClient {
     socket.on('close', (_code, text) => {
       if (attempt !== this.#attempt) return
       this.#socket = null
-      this.#step({ type: 'disconnected', reason: text.length > 0 ? `closed by control plane: ${text}` : reason })
+      this.#disconnected(text.length > 0 ? `closed by control plane: ${text}` : reason)
     })
   }
 

@@ -168,13 +168,15 @@ class DataPlaneMachine implements DataPlane {
   }
 
   #retry(reason: string) {
+    const what =
+      this.#connection === 'connecting' ? 'no connection to control plane' : 'connection to control plane broken'
     if (this.#connection === 'ready' && this.#clockNow - this.#readyAt >= STABLE_AFTER_MS) this.#failures = 0
     this.#connection = 'waiting'
     this.#abandonSnapshot(reason)
     const ms = retryDelayMs(Math.floor(this.#failures / this.#options.endpoints), this.#options.random)
     this.#failures++
     this.#endpoint = (this.#endpoint + 1) % this.#options.endpoints
-    this.#log('warn', `connection to control plane broken: ${reason} (retrying after ${ms} ms)`)
+    this.#log('warn', `${what}: ${reason} (retrying after ${ms} ms)`)
     this.#out.push({ type: 'retry-after', ms })
   }
 

@@ -9,6 +9,8 @@ const PATTERN = /^sbt1\.([A-Za-z0-9_-]{43})\.([0-9a-f]{16})\.([A-Za-z0-9_-]{43})
 export const TOKEN_LENGTH_MAX = 128
 const SECRET_BYTES = 32
 const ID_BYTES = 8
+/** So long a token that has expired is remembered, so that whoever comes with it is told what is wrong. */
+const REMEMBERED_MS = 7 * 86_400_000
 /** Two nodes using one token at the same moment retry; so many at once is not chance. */
 const CONSUME_ATTEMPTS_MAX = 20
 
@@ -76,7 +78,7 @@ export function createJoinTokens({ records, authorityFingerprint, clock, random 
       if (stored.uses_left === null) return null
       if (stored.uses_left <= 0) return 'join token is used up'
       const used = { ...stored, uses_left: stored.uses_left - 1 }
-      if (await records.putIf(COLLECTIONS.tokens, token.id, used, stored, stored.expires_at * 1000)) return null
+      if (await records.putIf(COLLECTIONS.tokens, token.id, used, stored, forgottenAt(stored))) return null
     }
     return 'join token is in use by too many nodes at once, try again'
   }
@@ -88,7 +90,7 @@ export function createJoinTokens({ records, authorityFingerprint, clock, random 
       const created_at = Math.floor(clock.now() / 1000)
       const shown: JoinToken = { id, name, created_at, expires_at: created_at + ttl, uses_left: uses }
       const stored: StoredToken = { ...shown, secret_hash: hashSecret(secret) }
-      await records.put(COLLECTIONS.tokens, id, stored, shown.expires_at * 1000)
+      await records.put(COLLECTIONS.tokens, id, stored, forgottenAt(stored))
       const pin = Buffer.from(authorityFingerprint, 'hex').toString('base64url')
       return { ...shown, token: `sbt1.${pin}.${id}.${secret}` }
     },
@@ -110,6 +112,10 @@ export function createJoinTokens({ records, authorityFingerprint, clock, random 
     },
     consume,
   }
+}
+
+function forgottenAt({ expires_at }: JoinToken): number {
+  return expires_at * 1000 + REMEMBERED_MS
 }
 
 function hashSecret(secret: string): string {
