@@ -183,3 +183,15 @@ test('config_validator() refuses templates in headers and path that cannot be ru
   assert.match(check({ add: { headers: [`x:${chunk}`] } })!, /'function' is not supported in a template/)
   assert.match(check({ replace: { uri: `/${chunk}` } })!, /'function' is not supported in a template/)
 })
+
+test('request-transformer takes templates in headers and path that are wrong in Kong too, and fails with each request', async () => {
+  const wrong = ['$(nothing(headers.a))', '$(shared.x = true)', '$(headers.']
+  for (const config of wrong.flatMap(text => [
+    { add: { headers: [`x-a:${text}`] } },
+    { replace: { uri: `/${text}` } },
+  ])) {
+    assert.equal(requestTransformer.config_validator!(configOf(requestTransformer, config)), null)
+    const reply = await new FakeExchange().access(prepared(requestTransformer, config, fakeTools()))
+    assert.equal(reply?.status, 500)
+  }
+})

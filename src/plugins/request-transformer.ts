@@ -5,7 +5,7 @@ import { definePlugin, field, typedefs } from '../sdk/sdk.ts'
 import type { Reply, RequestPhase, UpstreamRequest } from '../sdk/sdk.ts'
 import { bodyFormat, inspectedBodyBytesMax } from '../sdk/body-arguments.ts'
 import { parseFormArguments } from '../sdk/request-arguments.ts'
-import { compileTemplate, LazyTable, TemplateError, type TemplateScope } from '../sdk/template.ts'
+import { compileTemplate, compileUnchecked, LazyTable, TemplateError, type TemplateScope } from '../sdk/template.ts'
 import { appendValue, transformMembers, type MemberTable, type MemberSteps } from '../sdk/transform-members.ts'
 
 const names = field.array(field.string(), { required: true, default: [] })
@@ -57,12 +57,13 @@ export default definePlugin({
     add: field.record(changes, { description: 'What to add where it is missing.' }),
     append: field.record(changes, { description: 'What to add in any case.' }),
   },
+  // Kong checks the templates of queries and bodies in their schema, and those of headers and paths not at all.
   config_validator(config) {
     const texts = [config.replace, config.add, config.append].flatMap(({ headers }) => headers)
     const values = texts.map(entry => parsePair(entry).value)
     if (config.replace.uri !== null) values.push(config.replace.uri)
     for (const value of values) {
-      const error = templateError(value)
+      const error = templateError(value, compileUnchecked)
       if (error !== null) return error
     }
     return null
@@ -79,7 +80,7 @@ export default definePlugin({
     const headers = steps('headers')
     const querystring = steps('querystring')
     const body = steps('body')
-    const path = replace.uri ? compileTemplate(replace.uri) : null
+    const path = replace.uri ? compileUnchecked(replace.uri) : null
     const mergesForm = http_method !== null && ['GET', 'HEAD', 'TRACE'].includes(http_method)
 
     function fail(error: unknown): Reply {
@@ -140,7 +141,7 @@ interface Steps {
 }
 
 function toChange({ name, value }: Pair): Change {
-  return { name, value: value === '' ? null : compileTemplate(value) }
+  return { name, value: value === '' ? null : compileUnchecked(value) }
 }
 
 function isEmpty(steps: Steps): boolean {
@@ -243,9 +244,9 @@ async function transformBody(upstream: UpstreamRequest, steps: MemberSteps): Pro
   if (transformed !== null) upstream.setBody(transformed)
 }
 
-function templateError(value: string): string | null {
+function templateError(value: string, compile = compileTemplate): string | null {
   try {
-    compileTemplate(value)
+    compile(value)
     return null
   } catch (error) {
     return `value '${value}' is not in supported format, error:${(error as Error).message}`

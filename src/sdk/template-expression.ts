@@ -6,6 +6,9 @@ export type TemplateScope = Readonly<Record<string, unknown>>
 /** The configuration's fault while compiling, the request's while rendering. */
 export class TemplateError extends Error {}
 
+/** Lua that Kong would run and this language cannot: better refused than accepted and failing with each request. */
+export class UnsupportedLua extends TemplateError {}
+
 /** A table whose members are looked up one by one, when an expression asks for them. */
 export class LazyTable {
   readonly find: (name: string) => unknown
@@ -38,7 +41,7 @@ interface Parser {
 }
 
 const tokenPattern =
-  /\s*(?:([A-Za-z_]\w*)|(\d+(?:\.\d+)?)|"((?:[^"\\\n]|\\.)*)"|'((?:[^'\\\n]|\\.)*)'|(\.\.|==|~=|<=|>=|[()[\].:,<>#]))/y
+  /\s*(?:([A-Za-z_]\w*)|(\d+(?:\.\d+)?)|"((?:[^"\\\n]|\\.)*)"|'((?:[^'\\\n]|\\.)*)'|(\.\.|==|~=|<=|>=|[()[\].:,<>#+*/%=-]))/y
 
 function tokenize(text: string): Token[] {
   const tokens: Token[] = []
@@ -47,7 +50,7 @@ function tokenize(text: string): Token[] {
   while (tokenPattern.lastIndex < end) {
     const at = tokenPattern.lastIndex
     const match = tokenPattern.exec(text)
-    if (match === null) throw new TemplateError(`'${text.slice(at, at + 20).trim()}' is not supported in a template`)
+    if (match === null) throw new UnsupportedLua(`'${text.slice(at, at + 20).trim()}' is not supported in a template`)
     const [, name, number, double, single, symbol] = match
     if (name !== undefined) tokens.push({ kind: 'name', value: name })
     else if (number !== undefined) tokens.push({ kind: 'number', value: number })
@@ -75,6 +78,15 @@ const operators: readonly Readonly<Record<string, (left: Expression, right: Expr
     '>=': (left, right) => scope => compare(left(scope), right(scope)) >= 0,
   },
   { '..': (left, right) => scope => joinable(left(scope)) + joinable(right(scope)) },
+  {
+    '+': (left, right) => scope => asNumber(left(scope)) + asNumber(right(scope)),
+    '-': (left, right) => scope => asNumber(left(scope)) - asNumber(right(scope)),
+  },
+  {
+    '*': (left, right) => scope => asNumber(left(scope)) * asNumber(right(scope)),
+    '/': (left, right) => scope => asNumber(left(scope)) / asNumber(right(scope)),
+    '%': (left, right) => scope => modulo(asNumber(left(scope)), asNumber(right(scope))),
+  },
 ]
 
 function parseBinary(parser: Parser, strength: number): Expression {
@@ -95,6 +107,10 @@ function parseUnary(parser: Parser): Expression {
     if (accept(parser, 'not')) {
       const operand = parseUnary(parser)
       return scope => !isTrue(operand(scope))
+    }
+    if (accept(parser, '-')) {
+      const operand = parseUnary(parser)
+      return scope => -asNumber(operand(scope))
     }
     if (accept(parser, '#')) {
       const operand = parseUnary(parser)
@@ -135,16 +151,20 @@ function parsePrimary(parser: Parser): Expression {
   if (parser.tokens[parser.at]?.value === '(' && parser.tokens[parser.at]?.kind === 'symbol') {
     return call(token.value, functions, parseCallArguments(parser))
   }
+  if (token.value === 'string' && accept(parser, '.')) {
+    return call(expectName(parser), methods, parseCallArguments(parser))
+  }
   return parseName(token.value)
 }
 
 const literals: Readonly<Record<string, unknown>> = { true: true, false: false, nil: undefined }
 /** The rest of Lua's words: met as a name, they are something that is not supported. */
-const words = ['function', 'local', 'return', 'if', 'for', 'while', 'repeat', 'do', 'end', 'then', 'else', 'or', 'and']
+const words = ['function', 'local', 'return', 'if', 'for', 'while', 'repeat', 'do', 'end', 'then', 'else']
 
 function parseName(name: string): Expression {
   if (Object.hasOwn(literals, name)) return constant(literals[name])
-  if (words.includes(name)) throw new TemplateError(`'${name}' is not supported in a template`)
+  if (name === 'or' || name === 'and') throw new TemplateError(`unexpected '${name}'`)
+  if (words.includes(name)) throw new UnsupportedLua(`'${name}' is not supported in a template`)
   return scope => (Object.hasOwn(scope, name) ? scope[name] : undefined)
 }
 
@@ -173,8 +193,23 @@ const functions: Readonly<Record<string, PureFunction>> = {
   tonumber: value => (Number.isNaN(Number(value)) || value === '' ? undefined : Number(value)),
 }
 
+/** Those that Lua has and this language has not. Any other name fails in Kong too, once it is called. */
+const luaFunctions = new Set(
+  (
+    'assert collectgarbage dofile error getfenv getmetatable ipairs load loadfile loadstring module next pairs pcall ' +
+    'print rawequal rawget rawset require select setfenv setmetatable unpack xpcall'
+  ).split(' '),
+)
+
 function call(name: string, known: Readonly<Record<string, PureFunction>>, given: readonly Expression[]): Expression {
-  if (!Object.hasOwn(known, name)) throw new TemplateError(`the function '${name}' is not supported in a template`)
+  if (!Object.hasOwn(known, name)) {
+    if (known !== functions || luaFunctions.has(name) || words.includes(name)) {
+      throw new UnsupportedLua(`the function '${name}' is not supported in a template`)
+    }
+    return () => {
+      throw new TemplateError(`attempt to call '${name}', which is no function`)
+    }
+  }
   const pure = known[name]!
   return scope => pure(...given.map(one => one(scope)))
 }
@@ -209,12 +244,30 @@ function compare(left: unknown, right: unknown): number {
 }
 
 function joinable(value: unknown): string {
-  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return String(value)
+  if (typeof value === 'number') return numberText(value)
+  if (typeof value === 'string' || typeof value === 'boolean') return String(value)
   throw new TemplateError(`attempt to concatenate a ${luaType(value)} value`)
 }
 
+/** As Lua, text that is a number is one in a calculation. */
+function asNumber(value: unknown): number {
+  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
+  if (typeof number === 'number' && !Number.isNaN(number)) return number
+  throw new TemplateError(`attempt to perform arithmetic on a ${luaType(value)} value`)
+}
+
+/** The sign is the divisor's. */
+const modulo = (left: number, right: number) => left - Math.floor(left / right) * right
+
+/** Lua prints fourteen digits. */
+export function numberText(value: number): string {
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? 'nan' : value < 0 ? '-inf' : 'inf'
+  return String(Number(value.toPrecision(14)))
+}
+
 function asText(value: unknown): string {
-  if (typeof value === 'string' || typeof value === 'number') return String(value)
+  if (typeof value === 'number') return numberText(value)
+  if (typeof value === 'string') return value
   throw new TemplateError(`a string was expected, not a ${luaType(value)}`)
 }
 

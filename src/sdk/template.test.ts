@@ -33,6 +33,14 @@ const cases: [template: string, text: string][] = [
   ['$(tostring(nil))', 'nil'],
   ['$(nil or "x")', 'x'],
   ['$("it\\"s")', 'it"s'],
+  ['$(10 * uri_captures.id)', '50'],
+  ['$(1 + 2 * 3 - 4 / 8)', '6.5'],
+  ['$(-7 % 5 .. "|" .. 7 % -5)', '3|-3'],
+  ['$(0.1 + 0.2)', '0.3'],
+  ['$(-(2 - 5))', '3'],
+  ['$(1 / 0)', 'inf'],
+  ['$(headers.number - 1 == 6)', 'true'],
+  ['$(string.upper(string.sub(headers.host, -4)))', 'TEST'],
   ['costs $5 (net)', 'costs $5 (net)'],
 ]
 for (const [template, text] of cases) {
@@ -51,6 +59,8 @@ const refused = [
   '$(headers.host',
   '$()',
   '$(1 +)',
+  '$(1 * / 2)',
+  '$(string.dump("x"))',
   '$(a b)',
   '$({1})',
   `$(${'('.repeat(100)}1${')'.repeat(100)})`,
@@ -68,6 +78,10 @@ for (const template of [
   '$("a" .. nil)',
   '$(1 < "a")',
   '$(headers.none:lower())',
+  '$(1 + "a")',
+  '$(nothing(1))',
+  '$(2 * nil)',
+  '$(-headers.many)',
 ]) {
   test(`the template fails when rendering ${template}`, () => {
     assert.throws(() => compileTemplate(template)(scope), TemplateError)

@@ -2,12 +2,19 @@
  * Templates in configuration values: text with `$(expression)` in it.
  *
  * Kong runs these as Lua. Here the expressions are a language of their own, the part of Lua that such values are
- * written in: names, members, literals, `or`, `and`, `not`, comparison, `..`, and a few pure functions. There is no
+ * written in: names, members, literals, `or`, `and`, `not`, comparison, arithmetic, `..`, and a few pure functions. There is no
  * way to loop, to assign or to reach anything but what the caller hands in.
  */
-import { parseExpression, TemplateError, type Expression, type TemplateScope } from './template-expression.ts'
+import {
+  type Expression,
+  numberText,
+  parseExpression,
+  TemplateError,
+  type TemplateScope,
+  UnsupportedLua,
+} from './template-expression.ts'
 
-export { LazyTable, TemplateError, type TemplateScope } from './template-expression.ts'
+export { LazyTable, TemplateError, type TemplateScope, UnsupportedLua } from './template-expression.ts'
 
 export type Template = (scope: TemplateScope) => string
 
@@ -29,12 +36,24 @@ export function compileTemplate(text: string): Template {
   return scope => parts.map(part => (typeof part === 'string' ? part : toText(part(scope)))).join('')
 }
 
+/** As compileTemplate, but what Kong would only find wrong when it renders fails then. UnsupportedLua is thrown still. */
+export function compileUnchecked(text: string): Template {
+  try {
+    return compileTemplate(text)
+  } catch (error) {
+    if (!(error instanceof TemplateError) || error instanceof UnsupportedLua) throw error
+    return () => {
+      throw error
+    }
+  }
+}
+
 /** As Lua prints a value; nil and false leave nothing. */
 function toText(value: unknown): string {
   if (value === undefined || value === null || value === false) return ''
   if (Array.isArray(value)) return value.map(toText).join(', ')
   if (typeof value === 'object') throw new TemplateError('a table cannot be written into a text')
-  return String(value)
+  return typeof value === 'number' ? numberText(value) : String(value)
 }
 
 /** Parentheses in the expression must balance, even in literals: that is Kong's rule too. */
