@@ -10,6 +10,9 @@ export type Prepared =
   | { readonly ok: false; readonly refusal: ConfigRefusal }
   | { readonly dead: true }
 
+/** Rows in one message: a worker compiles them in some milliseconds, and serves requests before the next. */
+const SLICE_ROWS = 100
+
 interface Waiting {
   resolve(message: FromWorker | null): void
 }
@@ -78,11 +81,13 @@ export class WorkerProcess {
     this.send({ type: 'snapshot-begin', id, head })
   }
   /** Resolves when the batch has left this process, which keeps memory bounded. */
-  addToSnapshot(id: number, changes: readonly ConfigChange[]): Promise<void> {
-    return new Promise(resolve => {
-      if (this.#hasExited) resolve()
-      else this.#child.send({ type: 'snapshot-batch', id, changes } satisfies ToWorker, () => resolve())
-    })
+  async addToSnapshot(id: number, batch: readonly ConfigChange[]): Promise<void> {
+    for (let at = 0; at < batch.length && !this.#hasExited; at += SLICE_ROWS) {
+      const changes = batch.slice(at, at + SLICE_ROWS)
+      await new Promise<void>(resolve => {
+        this.#child.send({ type: 'snapshot-batch', id, changes } satisfies ToWorker, () => resolve())
+      })
+    }
   }
   async endSnapshot(id: number): Promise<Prepared> {
     const prepared = this.#next(`prepared ${id}`)

@@ -10,6 +10,7 @@ import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.ts'
 import { createProxyEngine, type ProxyEngine } from '../proxy/engine.ts'
 import type { Preparation, RunningConfig, SnapshotPreparation } from '../proxy/running-config.ts'
 import { createRunningConfig } from '../proxy/running-config.ts'
+import { inTurns } from '../proxy/steps.ts'
 import { createLeasedCounters } from '../sdk/leased-counters.ts'
 import { createMetricRegistry } from '../sdk/metrics-registry.ts'
 import { createWorkerTools, type WorkerTools } from '../sdk/plugin-tools.ts'
@@ -92,7 +93,9 @@ function receive(message: ToWorker, socket: unknown): void {
     case 'snapshot-end': {
       const snapshot = snapshots.get(message.id)!
       snapshots.delete(message.id)
-      return settle(message.id, snapshot.finish())
+      // The main process sends nothing more about this version before it has the answer.
+      void inTurns(snapshot.finish()).then(preparation => settle(message.id, preparation))
+      return
     }
     case 'delta':
       return settle(message.id, running!.config.prepareDelta(message.delta))

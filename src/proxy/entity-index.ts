@@ -8,6 +8,7 @@ import type { EntityCatalog } from '../entities/catalog.ts'
 import type { Row } from '../entities/config.ts'
 import type { EntityReader } from '../entities/entity-reader.ts'
 import type { EntityDefinition } from '../schema/entity.ts'
+import { finished, inSlices, type Steps } from './steps.ts'
 
 /** Rows of one entity by primary key. */
 export class EntityTable {
@@ -37,23 +38,38 @@ export class EntityTable {
 
   findBy(field: string, value: unknown): Row | null {
     if (field === this.primaryKey) return this.rows.get(String(value)) ?? null
-    let index = this.#unique.get(field)
-    if (index === undefined) {
-      index = new Map()
-      for (const row of this.rows.values()) this.#addUnique(index, field, row)
-      this.#unique.set(field, index)
+    return (this.#unique.get(field) ?? finished(this.indexUnique(field))).get(value) ?? null
+  }
+
+  /** Makes an index ahead of its first use. Rows may not change meanwhile. */
+  *indexUnique(field: string): Steps<Map<unknown, Row>> {
+    const index = new Map<unknown, Row>()
+    for (const row of inSlices(this.rows.values())) {
+      if (row === null) yield
+      else this.#addUnique(index, field, row)
     }
-    return index.get(value) ?? null
+    this.#unique.set(field, index)
+    return index
+  }
+
+  /** The unique fields that somebody has looked for. */
+  get uniqueIndexes(): Iterable<string> {
+    return this.#unique.keys()
   }
 
   findByForeign(field: string, key: string): ReadonlySet<Row> | undefined {
-    let index = this.#foreign.get(field)
-    if (index === undefined) {
-      index = new Map()
-      for (const row of this.rows.values()) addForeign(index, field, row)
-      this.#foreign.set(field, index)
+    return (this.#foreign.get(field) ?? finished(this.indexForeign(field))).get(key)
+  }
+
+  /** As `indexUnique`. */
+  *indexForeign(field: string): Steps<Map<string, Set<Row>>> {
+    const index = new Map<string, Set<Row>>()
+    for (const row of inSlices(this.rows.values())) {
+      if (row === null) yield
+      else addForeign(index, field, row)
     }
-    return index.get(key)
+    this.#foreign.set(field, index)
+    return index
   }
 
   #addUnique(index: Map<unknown, Row>, field: string, row: Row): void {

@@ -5,6 +5,7 @@ import type { FieldErrors, Validation } from '../schema/validate.ts'
 import type { EntityDefinition } from '../schema/entity.ts'
 import type { ConfigOverlay } from './config-overlay.ts'
 import { type EntityTables, foreignKey } from './entity-index.ts'
+import { inSlices, type Steps } from './steps.ts'
 
 /** A stored row against its definition and subschema; the schema layer's business, handed in. */
 export type ValidateRow = (definition: EntityDefinition, row: Row) => Validation
@@ -52,11 +53,16 @@ export function checkReferences(overlay: ConfigOverlay, catalog: EntityCatalog):
 }
 
 /** As `checkReferences`, for a whole configuration at once. */
-export function checkAllReferences(tables: EntityTables, catalog: EntityCatalog): ConfigRefusal | null {
+export function* checkAllReferences(tables: EntityTables, catalog: EntityCatalog): Steps<ConfigRefusal | null> {
   for (const { name } of catalog.definitions)
     for (const { field, references } of catalog.foreignFields(name)) {
       const targets = tables.find(references.name)!.rows
-      for (const [key, row] of tables.find(name)!.rows) {
+      for (const entry of inSlices(tables.find(name)!.rows)) {
+        if (entry === null) {
+          yield
+          continue
+        }
+        const [key, row] = entry
         const target = foreignKey(row, field)
         if (target !== null && !targets.has(target))
           return { entity: name, key, field, message: missing(references.name, target) }

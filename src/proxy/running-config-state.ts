@@ -7,6 +7,7 @@ import type { PluginInstance } from './compiled.ts'
 import { LiveRoute, type ServiceSlot } from './compiled-route.ts'
 import { CertificateTable } from './compiled-certificates.ts'
 import { EntityTables, foreignKey } from './entity-index.ts'
+import type { Steps } from './steps.ts'
 import { PluginTable } from './plugin-plan.ts'
 import type { RouteMatch, RouterInput } from './router/router.ts'
 import { type FindVault, Secrets, type VaultSources } from './secrets.ts'
@@ -19,7 +20,7 @@ export interface StateOptions extends VaultSources {
 }
 
 // Not the credentials: there may be millions, and many nodes never see one deleted.
-const INDEXED_ENTITIES = ['routes', 'services', 'plugins', 'targets', 'upstreams', 'snis']
+const INDEXED_ENTITIES = new Set(['routes', 'services', 'plugins', 'targets', 'upstreams', 'snis'])
 
 /** The vault entity of a prefix among committed rows. */
 function vaultByPrefix(tables: EntityTables): FindVault {
@@ -80,10 +81,20 @@ export class ConfigState {
     else ids.add(id)
   }
 
-  /** Makes the indexes that deltas will ask for, so that the first of them is as quick as the later ones. */
-  warm(catalog: EntityCatalog): void {
-    for (const entity of INDEXED_ENTITIES)
-      for (const { field } of catalog.foreignFields(entity)) this.tables.find(entity)?.findByForeign(field, '')
+  /**
+   * Makes the indexes that deltas and plugins will ask for, so that the first to ask waits no longer than the later
+   * ones: references, keys of credentials, and what was looked for in the configuration before.
+   */
+  *warm(catalog: EntityCatalog, before: EntityTables): Steps<void> {
+    for (const { name, endpoint_key } of catalog.definitions) {
+      const table = this.tables.find(name)!
+      const references = catalog.foreignFields(name)
+      if (INDEXED_ENTITIES.has(name)) for (const { field } of references) yield* table.indexForeign(field)
+      const unique = new Set(before.find(name)?.uniqueIndexes)
+      if (endpoint_key !== undefined && references.some(link => link.references.name === 'consumers'))
+        unique.add(endpoint_key)
+      for (const field of unique) yield* table.indexUnique(field)
+    }
   }
 
   /** As the router's, with a route whose service has changed since brought up to date first. */

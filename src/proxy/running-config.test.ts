@@ -5,6 +5,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net'
 import { test } from 'node:test'
 import { connect, createServer as createTlsServer, TLSSocket } from 'node:tls'
 import { seededRandom } from '../base/random.ts'
+import { finished } from './steps.ts'
 import type { ConfigChange, Row } from '../entities/config.ts'
 import {
   change,
@@ -228,7 +229,7 @@ test('instances live from commit to replacement, and over a snapshot when their 
   journal.length = 0
   const discarded = config.prepareSnapshot(headAt(9))
   discarded.add([put('plugins', kept), put('plugins', changed)])
-  const preparation = discarded.finish()
+  const preparation = finished(discarded.finish())
   assert.ok(preparation.ok)
   preparation.discard()
   assert.deepEqual(journal, [`prepare ${changed['id']}`, `close ${changed['id']}`])

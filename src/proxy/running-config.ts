@@ -31,6 +31,7 @@ import type { Router } from './router/router.ts'
 import { checkAllReferences, type ValidateRow } from './running-config-checks.ts'
 import { isSameRow, stageChanges, type StageContext } from './running-config-stage.ts'
 import { ConfigState } from './running-config-state.ts'
+import type { Steps } from './steps.ts'
 import { createResolver } from './upstream/dns.ts'
 import type { Resolver } from './upstream/resolver.ts'
 
@@ -40,7 +41,8 @@ export type Preparation =
 
 export interface SnapshotPreparation {
   add(changes: readonly ConfigChange[]): void
-  finish(): Preparation
+  /** Nothing else may be committed before its last step. */
+  finish(): Steps<Preparation>
 }
 
 export interface RunningConfig {
@@ -173,6 +175,21 @@ class LiveConfig implements RunningConfig {
       this.#end(created.splice(0))
       return { ok: false, refusal: reason }
     }
+    const { catalog } = this.#context
+    const finish = function* (this: LiveConfig): Steps<Preparation> {
+      refusal ??= yield* checkAllReferences(state.tables, catalog)
+      if (refusal !== null) return refuse(refusal)
+      yield* state.warm(catalog, this.#state.tables)
+      return {
+        ok: true,
+        head,
+        commit: () => {
+          assert(this.#head === base, 'nothing is committed between beginning and committing a snapshot')
+          this.#replace(state, head)
+        },
+        discard: () => this.#end(created.splice(0)),
+      }
+    }
     return {
       add: changes => {
         if (refusal !== null) return
@@ -189,20 +206,7 @@ class LiveConfig implements RunningConfig {
           if (at >= 0) this.#end(created.splice(at, 1))
         }
       },
-      finish: () => {
-        refusal ??= checkAllReferences(state.tables, this.#context.catalog)
-        if (refusal !== null) return refuse(refusal)
-        state.warm(this.#context.catalog)
-        return {
-          ok: true,
-          head,
-          commit: () => {
-            assert(this.#head === base, 'nothing is committed between beginning and committing a snapshot')
-            this.#replace(state, head)
-          },
-          discard: () => this.#end(created.splice(0)),
-        }
-      },
+      finish: finish.bind(this),
     }
   }
 

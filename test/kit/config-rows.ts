@@ -12,6 +12,7 @@ import {
 } from '../../src/entities/config.ts'
 import type { ProxySettings } from '../../src/proxy/proxy-settings.ts'
 import { createRunningConfig, type RunningConfig } from '../../src/proxy/running-config.ts'
+import { finished } from '../../src/proxy/steps.ts'
 import type { Resolver } from '../../src/proxy/upstream/resolver.ts'
 import type { RouterInput } from '../../src/proxy/router/router.ts'
 import env from '../../src/vaults/env.ts'
@@ -177,7 +178,7 @@ export function load(config: RunningConfig, changes: readonly ConfigChange[], ba
   const head = changes.length === 0 ? EMPTY_HEAD : headAt(config.head.version + 1)
   const snapshot = config.prepareSnapshot(head)
   for (let at = 0; at < changes.length; at += batchSize) snapshot.add(changes.slice(at, at + batchSize))
-  const preparation = snapshot.finish()
+  const preparation = finished(snapshot.finish())
   if (!preparation.ok) throw new Error(JSON.stringify(preparation.refusal))
   preparation.commit()
 }
