@@ -7,6 +7,7 @@ import { type Clock, systemClock } from '../../src/base/clock.ts'
 import type { Random } from '../../src/base/random.ts'
 import { EMPTY_CONFIG_HASH, type Row } from '../../src/entities/config.ts'
 import { rowDigest, toggleDigest } from '../../src/entities/config-digest.ts'
+import type { CassandraOptions } from '../../src/store/cassandra/connection-options.ts'
 import { StoreError, type StoreErrorKind } from '../../src/store/errors.ts'
 import type { PostgresOptions } from '../../src/store/postgres/connection-options.ts'
 import type { EntityStore } from '../../src/store/store.ts'
@@ -99,6 +100,7 @@ export function hashOf(rows: ReadonlyMap<string, Row>): string {
 export interface RacePlace {
   readonly path?: string
   readonly postgres?: PostgresOptions
+  readonly cassandra?: CassandraOptions
 }
 
 /** Processes that begin together, by a word on their standard input. */

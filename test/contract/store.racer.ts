@@ -2,19 +2,18 @@
 import { once } from 'node:events'
 import { systemClock } from '../../src/base/clock.ts'
 import { systemRandom } from '../../src/base/random.ts'
+import { openCassandraStore } from '../../src/store/cassandra/open-cassandra-store.ts'
 import { openEmbeddedStore } from '../../src/store/embedded/open-embedded-store.ts'
 import { StoreError } from '../../src/store/errors.ts'
 import { openPostgresStore } from '../../src/store/postgres/open-postgres-store.ts'
+import type { EntityStore } from '../../src/store/store.ts'
 import { contractCatalog } from './store.catalog.ts'
 import { type RacePlace, rowBuilders } from './store.kit.ts'
 
 const [place, name] = process.argv.slice(2) as [string, string]
-const { path, postgres } = JSON.parse(place) as RacePlace
+const { path, postgres, cassandra } = JSON.parse(place) as RacePlace
 const options = { catalog: contractCatalog, clock: systemClock }
-const store =
-  path === undefined
-    ? await openPostgresStore({ options: postgres!, ...options })
-    : await openEmbeddedStore({ path, ...options })
+const store = await open()
 process.stdout.write('ready')
 await once(process.stdin, 'data')
 try {
@@ -25,3 +24,9 @@ try {
 }
 await store.close()
 process.stdin.destroy()
+
+function open(): Promise<EntityStore> {
+  if (path !== undefined) return openEmbeddedStore({ path, ...options })
+  if (postgres !== undefined) return openPostgresStore({ options: postgres, ...options })
+  return openCassandraStore({ options: cassandra!, ...options })
+}
