@@ -30,8 +30,8 @@ export interface SavedConfig {
   /** False until there was a first configuration, be it an empty one. */
   isConfigured(): boolean
   find(entity: string, key: string): Row | null
-  /** Everything, parents before children, in batches. */
-  load(): Iterable<readonly ConfigChange[]>
+  /** Everything, or what is of these entities only; parents before children, in batches. */
+  load(entities?: ReadonlySet<string>): Iterable<readonly ConfigChange[]>
   /** Whether the delta fits what is here: its start, and the hash after it. Changes nothing. */
   check(delta: ConfigDelta): ApplyOutcome
   /** In one transaction; throws, and changes nothing, if `check` would refuse it. */
@@ -127,9 +127,10 @@ class SavedConfigFile implements SavedConfig {
     return text === null ? null : JSON.parse(text)
   }
 
-  *load(): Iterable<readonly ConfigChange[]> {
+  *load(entities?: ReadonlySet<string>): Iterable<readonly ConfigChange[]> {
     const generation = this.#generation
     for (const entity of this.#entities()) {
+      if (entities?.has(entity) === false) continue
       // Page by page, so that no read stays open while the consumer waits for something.
       let after = ''
       for (;;) {

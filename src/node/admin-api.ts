@@ -8,7 +8,7 @@ import type { ControlHalf } from './control-half.ts'
 import type { NodeContext } from './node-context.ts'
 import { apiCertificates, createMetrics, createNodeStats, type NodeView } from './node-view.ts'
 import type { ProxyHalf } from './proxy-half.ts'
-import { upstreamHealth } from './upstream-health.ts'
+import { createUpstreamHealth } from './target-health.ts'
 
 export function createAdmin(
   context: NodeContext,
@@ -36,7 +36,7 @@ export function createAdmin(
     sendLatencyHeader: headers.adminLatency,
     databaseLess,
     cluster: view.cluster,
-    upstreamHealth: view.proxy === null ? null : upstreamHealth,
+    upstreamHealth: view.proxy === null ? null : createUpstreamHealth(view.proxy.health),
     metrics: createMetrics(context, view),
   })
 }

@@ -14,8 +14,8 @@ export interface ConfigCopy {
   /** Durable when it returns. */
   applyDelta(delta: ConfigDelta): void
   beginSnapshot(head: ConfigHead): SnapshotWriter
-  /** Everything, parents before children, in batches. */
-  load(): Iterable<readonly ConfigChange[]>
+  /** Everything, or what is of these entities only; parents before children, in batches. */
+  load(entities?: ReadonlySet<string>): Iterable<readonly ConfigChange[]>
 }
 
 export interface SnapshotWriter {
@@ -27,13 +27,11 @@ export interface SnapshotWriter {
 
 /**
  * Entities of a copy, for the rare reader in the main process (upstreams on the Status API): each call looks through
- * all rows, which costs some 30 ms at 10,000 of them, and keeps nothing in memory between calls.
+ * all rows of the entity, which costs some 30 ms at 10,000 of them, and keeps nothing in memory between calls.
  */
 export function readerOf(copy: ConfigCopy): EntityReader {
   function* all(entity: string): Generator<Row> {
-    for (const batch of copy.load()) {
-      for (const change of batch) if (change.entity === entity && change.row !== null) yield change.row
-    }
+    for (const batch of copy.load(new Set([entity]))) for (const { row } of batch) if (row !== null) yield row
   }
   const find = (entity: string, matches: (row: Row) => boolean) => all(entity).find(matches) ?? null
   return {
@@ -95,8 +93,9 @@ export class MemoryCopy implements ConfigCopy {
     }
   }
 
-  *load(): Iterable<readonly ConfigChange[]> {
+  *load(entities?: ReadonlySet<string>): Iterable<readonly ConfigChange[]> {
     for (const [entity, rows] of this.#rows) {
+      if (entities?.has(entity) === false) continue
       let batch: ConfigChange[] = []
       for (const [key, text] of rows) {
         batch.push({ entity, key, row: JSON.parse(text) as Row })

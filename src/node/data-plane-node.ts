@@ -24,7 +24,7 @@ export async function startDataPlaneNode(context: NodeContext, endings: Endings)
     entities: catalog.definitions.map(definition => definition.name),
   })
   endings.add(() => saved.close())
-  const proxy = new ProxyHalf({ copy: saved, workerForks, settings, nodeId, hostname, log, clock })
+  const proxy = new ProxyHalf({ copy: saved, workerForks, settings, nodeId, hostname, log, clock, random })
   endings.add(() => proxy.supervisor.stop())
   await proxy.start()
 

@@ -8,6 +8,7 @@ import type { ControlHalf } from './control-half.ts'
 import type { NodeContext } from './node-context.ts'
 import { type DataPlaneMetrics, nodeMetrics } from './node-metrics.ts'
 import type { ProxyHalf } from './proxy-half.ts'
+import { targetHealthMetrics } from './target-health.ts'
 import { listenerCertificates } from './proxy-settings-from.ts'
 
 export interface NodeView {
@@ -72,7 +73,8 @@ export function createMetrics(context: NodeContext, view: NodeView): (() => Prom
       certificateExpiry: view.certificateExpiry?.() ?? null,
       dataPlanes,
     })
-    return renderMetrics(proxy?.metrics() ?? [], own)
+    const health = proxy === null ? [] : await targetHealthMetrics(proxy.health, proxy.copy)
+    return renderMetrics(proxy?.metrics() ?? [], [...own, ...health])
   }
 }
 

@@ -2,11 +2,15 @@
 import type { Clock } from '../base/clock.ts'
 import { formatAddress } from '../base/listen-address.ts'
 import type { Logger } from '../base/logger.ts'
+import type { Random } from '../base/random.ts'
 import type { MetricDump } from '../sdk/metrics.ts'
+import { createResolver } from '../proxy/upstream/dns.ts'
 import { createCounterAuthority, type LeaseAsk } from '../sdk/counter-authority.ts'
 import type { Settings } from '../settings/definition.ts'
 import type { ConfigCopy } from './config-copy.ts'
 import { type WorkerForks, workerCount } from './fork-worker.ts'
+import { HealthAuthority } from './health-authority.ts'
+import { proxySettingsFrom } from './proxy-settings-from.ts'
 import { Supervisor, type WorkerPlan } from './supervisor.ts'
 import type { ConnectionCounts, WorkerReport } from './worker-messages.ts'
 
@@ -18,27 +22,46 @@ export interface ProxyHalfOptions {
   readonly hostname: string
   readonly log: Logger
   readonly clock: Clock
+  readonly random: Random
 }
 
 export class ProxyHalf {
   readonly supervisor: Supervisor
+  readonly health: HealthAuthority
+  readonly copy: ConfigCopy
   readonly #options: ProxyHalfOptions
   #reports: readonly WorkerReport[] = []
 
   constructor(options: ProxyHalfOptions) {
     this.#options = options
-    const { copy, workerForks, log, clock } = options
+    const { copy, workerForks, log, clock, random } = options
+    const { dns, tls } = proxySettingsFrom(options.settings, null)
+    this.copy = copy
+    this.health = new HealthAuthority({
+      copy,
+      resolver: createResolver({ settings: dns, clock, log }),
+      clock,
+      random,
+      tls,
+      broadcast: changes => this.supervisor.broadcast({ type: 'peer-states', changes }),
+    })
     const counters = createCounterAuthority({ clock, workerCount: () => this.supervisor.workerCount })
     this.supervisor = new Supervisor({
       copy,
       log,
       clock,
-      answer: message => counters.answer(message as LeaseAsk),
+      events: {
+        answer: message => counters.answer(message as LeaseAsk),
+        onPeerReports: reports => this.health.receive(reports),
+      },
+      onApplied: changes => (changes === null ? this.health.reset() : this.health.apply(changes)),
+      briefing: () => [{ type: 'peer-states', changes: this.health.states() }],
       fork: () => workerForks.take(),
     })
   }
 
   start(): Promise<void> {
+    this.health.reset()
     return this.supervisor.start(this.#plan(this.#options.settings))
   }
   reload(settings: Settings, drainTimeoutMs: number): Promise<void> {

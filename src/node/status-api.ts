@@ -4,7 +4,7 @@ import type { HttpListener } from '../base/http-listener.ts'
 import { createStatusServer } from '../status/status-server.ts'
 import type { NodeContext } from './node-context.ts'
 import { apiCertificates, createMetrics, createNodeStats, type NodeView } from './node-view.ts'
-import { upstreamHealth } from './upstream-health.ts'
+import { createUpstreamHealth } from './target-health.ts'
 
 export function createStatus(context: NodeContext, view: NodeView): HttpListener {
   const { settings, clock, log } = context
@@ -16,7 +16,7 @@ export function createStatus(context: NodeContext, view: NodeView): HttpListener
     configurationHash: view.configurationHash,
     databaseReachable: async () => (view.control === null ? false : view.control.store.ping()),
     metrics: createMetrics(context, view),
-    upstreams: view.entities === null ? null : { entities: view.entities, health: upstreamHealth },
+    upstreams: upstreamsOf(view),
   })
   return createStatusServer({
     listen: settings.status_listen,
@@ -30,4 +30,9 @@ export function createStatus(context: NodeContext, view: NodeView): HttpListener
     isDraining: () => isDraining,
     read,
   })
+}
+
+/** Only where the node has no database: elsewhere the Admin API shows upstreams. */
+function upstreamsOf({ proxy, entities }: NodeView): Parameters<typeof createStatusReads>[0]['upstreams'] {
+  return proxy === null || entities === null ? null : { entities, health: createUpstreamHealth(proxy.health) }
 }

@@ -74,7 +74,9 @@ async function twoWorkers(t: { after(callback: () => unknown): void }) {
     log: silentLogger,
     // The pause before a replacement is not what these tests are about.
     clock: { ...systemClock, after: (ms, callback) => systemClock.after(Math.min(ms, 1), callback) },
-    answer: message => message,
+    events: { answer: message => message, onPeerReports() {} },
+    onApplied() {},
+    briefing: () => [],
     fork: () => {
       const worker = new FakeWorker()
       workers.push(worker)

@@ -12,16 +12,19 @@ import type { ApplyOutcome, ConfigSink } from '../cluster/link.ts'
 import type { ConfigChange, ConfigDelta, ConfigHead, ConfigRefusal } from '../entities/config.ts'
 import { type BoundAddress, bindAddress } from './bound-sockets.ts'
 import type { ConfigCopy } from './config-copy.ts'
-import type { WorkerReport, WorkerStart } from './worker-messages.ts'
-import { type Prepared, WorkerProcess } from './worker-process.ts'
+import type { ToWorker, WorkerReport, WorkerStart } from './worker-messages.ts'
+import { type Prepared, type WorkerEvents, WorkerProcess } from './worker-process.ts'
 
 export interface SupervisorOptions {
   readonly copy: ConfigCopy
   readonly log: Logger
   readonly clock: Clock
   readonly fork: (slot: number) => ChildProcess
-  /** Answers what a worker asks of the whole node (shared counters). */
-  readonly answer: (message: unknown) => unknown
+  readonly events: WorkerEvents
+  /** All workers run another version: a snapshot, or the one before with these changes. */
+  readonly onApplied: (changes: readonly ConfigChange[] | null) => void
+  /** What a new worker is told before it takes traffic. */
+  readonly briefing: () => readonly ToWorker[]
 }
 
 /** What may change with a reload. */
@@ -88,7 +91,9 @@ export class Supervisor implements ConfigSink {
       const id = this.#nextId++
       const workers = this.#ready()
       const prepared = await Promise.all(workers.map(worker => worker.prepareDelta(id, delta)))
-      return this.#finish(id, workers, firstRefusal(prepared), () => copy.applyDelta(delta))
+      const outcome = await this.#finish(id, workers, firstRefusal(prepared), () => copy.applyDelta(delta))
+      if (outcome.ok) this.#options.onApplied(delta.changes)
+      return outcome
     })
   }
 
@@ -105,7 +110,8 @@ export class Supervisor implements ConfigSink {
         }
         const prepared = await Promise.all(workers.map(worker => worker.endSnapshot(id)))
         const outcome = await this.#finish(id, workers, firstRefusal(prepared), () => writer.commit())
-        if (!outcome.ok) writer.abort()
+        if (outcome.ok) this.#options.onApplied(null)
+        else writer.abort()
         return outcome
       } catch (error) {
         writer.abort()
@@ -146,6 +152,10 @@ export class Supervisor implements ConfigSink {
 
   setLogLevel(level: LogLevel): void {
     for (const worker of this.#workers) worker.send({ type: 'log-level', level })
+  }
+  /** To every worker, those that are just starting too. */
+  broadcast(message: ToWorker): void {
+    for (const worker of this.#workers) worker.send(message)
   }
   reopenLogs(): void {
     for (const worker of this.#workers) worker.send({ type: 'reopen-logs' })
@@ -217,13 +227,14 @@ export class Supervisor implements ConfigSink {
   }
 
   async #startWorker(slot: number): Promise<void> {
-    const { fork, clock, answer } = this.#options
+    const { fork, clock, events, briefing } = this.#options
     const plan = this.#plan!
-    const worker = new WorkerProcess(fork(slot), slot, clock.now(), answer)
+    const worker = new WorkerProcess(fork(slot), slot, clock.now(), events)
     this.#workers.add(worker)
     void worker.exited.then(exit => this.#afterExit(worker, exit))
     const started = await worker.start({ ...plan.start, slot, workerCount: plan.workerCount })
     if (started) await this.#exclusively(() => this.#giveConfiguration(worker))
+    for (const message of briefing()) worker.send(message)
     for (const bound of this.#bound) if (!worker.hasExited) await worker.listen(bound)
     if (worker.hasExited) throw new Error(worker.failure ?? `worker ${worker.pid} ended while it was starting`)
   }

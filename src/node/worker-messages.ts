@@ -2,6 +2,7 @@
 import type { ListenAddress } from '../base/listen-address.ts'
 import type { LogLevel } from '../base/logger.ts'
 import type { ConfigChange, ConfigDelta, ConfigHead, ConfigRefusal } from '../entities/config.ts'
+import type { PeerChange, PeerReport } from '../proxy/health/peer-state.ts'
 import type { MetricDump } from '../sdk/metrics.ts'
 
 /** Who this worker is. `settings` is the JSON form of the node's settings. */
@@ -27,6 +28,8 @@ export type ToWorker =
   | { readonly type: 'collect'; readonly id: number }
   | { readonly type: 'log-level'; readonly level: LogLevel }
   | { readonly type: 'reopen-logs' }
+  /** Decided for the whole node. */
+  | { readonly type: 'peer-states'; readonly changes: readonly PeerChange[] }
   /** Stop accepting, finish what is under way, then exit. */
   | { readonly type: 'drain'; readonly timeoutMs: number }
 
@@ -58,3 +61,5 @@ export type FromWorker =
   | { readonly type: 'committed'; readonly id: number }
   | { readonly type: 'ask'; readonly id: number; readonly message: unknown }
   | { readonly type: 'collected'; readonly id: number; readonly report: WorkerReport }
+  /** What traffic says of peers that have health checks. */
+  | { readonly type: 'peer-reports'; readonly reports: readonly PeerReport[] }

@@ -2,6 +2,7 @@
 import type { ChildProcess } from 'node:child_process'
 import type { ConfigChange, ConfigDelta, ConfigHead, ConfigRefusal } from '../entities/config.ts'
 import type { BoundAddress } from './bound-sockets.ts'
+import type { PeerReport } from '../proxy/health/peer-state.ts'
 import type { FromWorker, ToWorker, WorkerReport, WorkerStart } from './worker-messages.ts'
 
 /** How a preparation ended; `dead` when the worker died over it. */
@@ -12,6 +13,13 @@ export type Prepared =
 
 /** Rows in one message: a worker compiles them in some milliseconds, and serves requests before the next. */
 const SLICE_ROWS = 100
+
+/** What a worker says unasked. */
+export interface WorkerEvents {
+  /** Answers what the worker asks of the whole node. */
+  answer(message: unknown): unknown
+  onPeerReports(reports: readonly PeerReport[]): void
+}
 
 interface Waiting {
   resolve(message: FromWorker | null): void
@@ -27,14 +35,14 @@ export class WorkerProcess {
   #hasExited = false
   readonly #child: ChildProcess
   readonly #waiting = new Map<string, Waiting[]>()
-  readonly #onAsk: (message: unknown) => unknown
+  readonly #events: WorkerEvents
   #failure: string | null = null
 
-  constructor(child: ChildProcess, slot: number, startedAt: number, onAsk: (message: unknown) => unknown) {
+  constructor(child: ChildProcess, slot: number, startedAt: number, events: WorkerEvents) {
     this.#child = child
     this.slot = slot
     this.startedAt = startedAt
-    this.#onAsk = onAsk
+    this.#events = events
     child.on('message', message => this.#receive(message as FromWorker))
     // A send to a worker that has just died fails; its exit, which follows, is what counts.
     child.on('error', () => {})
@@ -134,9 +142,10 @@ export class WorkerProcess {
       return
     }
     if (message.type === 'ask') {
-      this.send({ type: 'answer', id: message.id, answer: this.#onAsk(message.message) })
+      this.send({ type: 'answer', id: message.id, answer: this.#events.answer(message.message) })
       return
     }
+    if (message.type === 'peer-reports') return this.#events.onPeerReports(message.reports)
     const name =
       message.type === 'listening'
         ? `listening ${message.address.host} ${message.address.port}`

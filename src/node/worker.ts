@@ -10,8 +10,10 @@ import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.ts'
 import { createProxyEngine, type ProxyEngine } from '../proxy/engine.ts'
 import type { Preparation, RunningConfig, SnapshotPreparation } from '../proxy/running-config.ts'
 import { createRunningConfig } from '../proxy/running-config.ts'
+import { WorkerPeerHealth } from '../proxy/health/peer-health.ts'
 import { inTurns } from '../proxy/steps.ts'
 import { createLeasedCounters } from '../sdk/leased-counters.ts'
+import { createLocalCounters } from '../sdk/local-counters.ts'
 import { createMetricRegistry } from '../sdk/metrics-registry.ts'
 import { createWorkerTools, type WorkerTools } from '../sdk/plugin-tools.ts'
 import type { Settings } from '../settings/definition.ts'
@@ -25,6 +27,7 @@ const log = createLogger({ level: 'notice', write: line => writeLog(line), now: 
 interface Running {
   readonly start: WorkerStart
   readonly config: RunningConfig
+  readonly health: WorkerPeerHealth
   readonly engine: ProxyEngine
   readonly tools: WorkerTools
   readonly metrics: ReturnType<typeof createMetricRegistry>
@@ -46,9 +49,11 @@ function start(message: WorkerStart): void {
   const plugins = enabledPlugins(settings.plugins)
   const catalog = nodeCatalog(settings)
   const metrics = createMetricRegistry()
-  const counters = createLeasedCounters({ clock, ask })
+  // A worker that is alone need not ask anybody.
+  const counters = message.workerCount === 1 ? createLocalCounters({ clock }) : createLeasedCounters({ clock, ask })
   const node = { id: message.nodeId, hostname: message.hostname, role: message.role, workerId: message.slot }
   const proxySettings = proxySettingsFrom(settings, accessLog)
+  const health = new WorkerPeerHealth(reports => tell({ type: 'peer-reports', reports }))
   let tools: WorkerTools | null = null
   const config = createRunningConfig({
     catalog,
@@ -57,13 +62,14 @@ function start(message: WorkerStart): void {
     settings: proxySettings,
     vaults: new Map([[envVault.name, envVault]]),
     environment: process.env,
+    health,
     clock,
     random,
     log,
   })
   tools = createWorkerTools({ clock, random, log, entities: config.reader, counters, metrics, node })
   const engine = createProxyEngine({ config, settings: proxySettings, clock, random, log, node })
-  running = { start: message, config, engine, tools, metrics, files }
+  running = { start: message, config, health, engine, tools, metrics, files }
   tell({ type: 'started' })
 }
 
@@ -117,6 +123,8 @@ function receive(message: ToWorker, socket: unknown): void {
       return log.setLevel(message.level)
     case 'reopen-logs':
       return running?.files.reopen()
+    case 'peer-states':
+      return running?.health.apply(message.changes)
     case 'drain':
       void drain(message.timeoutMs)
   }

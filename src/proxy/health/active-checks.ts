@@ -1,0 +1,67 @@
+/** When the peers of one upstream are probed: those in traffic at one interval, those out of it at another. */
+import type { Clock, Timer } from '../../base/clock.ts'
+import type { Random } from '../../base/random.ts'
+import type { ActiveRules } from './health-rules.ts'
+import type { PeerEvent, PeerIdentity } from './peer-state.ts'
+
+export interface ActiveChecksOptions {
+  readonly rules: ActiveRules
+  readonly clock: Clock
+  readonly random: Random
+  /** The peers that are in traffic, or out of it, right now. */
+  readonly peers: (areUp: boolean) => Promise<readonly PeerIdentity[]>
+  readonly probe: (peer: PeerIdentity) => Promise<PeerEvent | null>
+  readonly onEvent: (peer: PeerIdentity, event: PeerEvent) => void
+}
+
+export class ActiveChecks {
+  readonly #options: ActiveChecksOptions
+  readonly #timers = new Set<Timer>()
+  #isStopped = false
+
+  constructor(options: ActiveChecksOptions) {
+    this.#options = options
+    this.#repeat(true, options.rules.healthyIntervalMs)
+    this.#repeat(false, options.rules.unhealthyIntervalMs)
+  }
+
+  /** Upstreams start at random points of their interval, so that a node with many does not probe in bursts. */
+  #repeat(areUp: boolean, intervalMs: number): void {
+    if (intervalMs === 0) return
+    const { clock, random } = this.#options
+    let isRunning = false
+    const run = async () => {
+      // Peers that are slow to answer are not asked again meanwhile.
+      if (isRunning) return
+      isRunning = true
+      await this.#run(areUp).finally(() => (isRunning = false))
+    }
+    const first = clock.after(intervalMs * random.next(), () => {
+      this.#timers.delete(first)
+      this.#timers.add(clock.every(intervalMs, run))
+      void run()
+    })
+    this.#timers.add(first)
+  }
+
+  async #run(areUp: boolean): Promise<void> {
+    const { rules, peers } = this.#options
+    const waiting = [...(await peers(areUp))]
+    const lanes = Array.from({ length: Math.min(rules.concurrency, waiting.length) }, () => this.#work(waiting))
+    await Promise.all(lanes)
+  }
+
+  async #work(waiting: PeerIdentity[]): Promise<void> {
+    const { probe, onEvent } = this.#options
+    for (let peer = waiting.pop(); peer !== undefined && !this.#isStopped; peer = waiting.pop()) {
+      const event = await probe(peer)
+      if (event !== null && !this.#isStopped) onEvent(peer, event)
+    }
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    for (const timer of this.#timers) timer.cancel()
+    this.#timers.clear()
+  }
+}
