@@ -27,6 +27,8 @@ export interface ParseContext {
   readonly partial?: boolean
   /** A configuration from another node: unknown null fields are ignored, rows are taken as they are. */
   readonly stored?: boolean
+  /** A configuration that is moved from one store to another: a given `updated_at` stays. */
+  readonly keepsTimes?: boolean
 }
 
 export interface DeclarativeRow {
@@ -140,6 +142,7 @@ function validateItems(items: readonly Item[], validation: Validation): Declarat
       uuid: context.uuid,
       randomBytes: context.randomBytes,
       transform,
+      keepsTimes: context.keepsTimes === true,
     })
     if (result.ok) rows.push({ entity: name, key, row: withoutTransients(item, result.row) })
     else Object.assign(item.errors, result.errors)

@@ -21,6 +21,7 @@ export function parseConfiguration(settings: Settings, text: string, filename: s
     uuid: () => systemRandom.uuid(),
     randomBytes: count => systemRandom.bytes(count),
     partial: true,
+    keepsTimes: true,
   })
 }
 

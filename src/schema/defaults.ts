@@ -7,6 +7,8 @@ export interface FillContext {
   readonly nowMs: number
   readonly uuid: () => string
   readonly randomBytes: (count: number) => Buffer
+  /** A given `updated_at` stays. */
+  readonly keepsTimes?: boolean
 }
 type Values = Readonly<Record<string, unknown>>
 
@@ -83,6 +85,7 @@ function autoValue(name: string, field: Field, given: unknown, context: FillCont
   const creates = context.operation === 'insert'
   if (field.uuid === true) return creates && given === undefined ? context.uuid() : given
   if (field.type === 'string') return creates && given === undefined ? randomText(context.randomBytes) : given
+  if (context.keepsTimes === true && name === 'updated_at' && typeof given === 'number') return given
   const stamps = name === 'updated_at' || (name === 'created_at' && creates && (given ?? null) === null)
   if (!stamps) return given
   return field.type === 'integer' ? Math.floor(context.nowMs / 1000) : Math.floor(context.nowMs) / 1000

@@ -33,6 +33,8 @@ export interface ValidateContext {
   readonly definition?: (entity: string) => EntityDefinition | null
   /** False: the input is already transformed (`_transform: false`). Default true. */
   readonly transform?: boolean
+  /** True when a row is moved, not changed: a given `updated_at` stays. */
+  readonly keepsTimes?: boolean
 }
 
 export interface Subschema {
@@ -66,8 +68,8 @@ function invalid(errors: FieldErrors): Validation {
   return { ok: false, errors }
 }
 
-function fillContext({ operation, nowMs, uuid, randomBytes }: ValidateContext): FillContext {
-  return { operation: operation === 'upsert' ? 'insert' : operation, nowMs, uuid, randomBytes }
+function fillContext({ operation, nowMs, uuid, randomBytes, keepsTimes = false }: ValidateContext): FillContext {
+  return { operation: operation === 'upsert' ? 'insert' : operation, nowMs, uuid, randomBytes, keepsTimes }
 }
 
 function finish(definition: EntityDefinition, input: Input, whole: Row, context: ValidateContext): Validation {

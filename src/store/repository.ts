@@ -177,7 +177,7 @@ export function createRepository({ store, catalog, clock, random }: RepositoryOp
           const definition = catalog.get(entity)
           const id = input[primaryKeyOf(definition)]
           const existing = typeof id === 'string' ? await tx.find(entity, id) : null
-          await writer.upsert(tx, definition, existing, input, { ...options, ttlIsExpiry: true })
+          await writer.upsert(tx, definition, existing, input, { ...options, ttlIsExpiry: true, keepsTimes: true })
           if (index % importBatchRows === importBatchRows - 1) await setImmediate()
         }
       }),

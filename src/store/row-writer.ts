@@ -19,6 +19,8 @@ export interface WriteOptions {
   readonly transform?: boolean
   /** True when `ttl` is the second of expiry, as in declarative files, and not seconds from now. */
   readonly ttlIsExpiry?: boolean
+  /** True when a row is moved, not changed: `updated_at` stays as given. */
+  readonly keepsTimes?: boolean
 }
 
 export interface RowWriterOptions {
@@ -82,12 +84,13 @@ export class RowWriter {
     definition: EntityDefinition,
     input: Input,
     how: Pick<ValidateContext, 'operation' | 'existing'>,
-    { transform = true }: WriteOptions,
+    { transform = true, keepsTimes = false }: WriteOptions,
   ): Promise<Record<string, unknown>> {
     const resolved = await resolveForeignNames(this.#catalog, definition.name, input, tx)
     const validation = this.#catalog.validateRow(definition.name, resolved, {
       ...how,
       transform,
+      keepsTimes,
       nowMs: this.#clock.now(),
       uuid: () => this.#random.uuid(),
       randomBytes: count => this.#random.bytes(count),
