@@ -97,6 +97,7 @@ export default definePlugin({
       if (hide_credentials) {
         exchange.upstreamRequest.clearQuery(name)
         exchange.upstreamRequest.clearHeader(lower)
+        if (lower.includes('_')) exchange.upstreamRequest.clearHeader(lower.replaceAll('_', '-'))
       }
       if (key === '') return refuse(exchange, missing)
       const found = tools.find(keyCredentials, 'key', key)

@@ -130,6 +130,31 @@ async function echoThrough(t: Parameters<typeof aGateway>[0], access: PhaseHandl
   return (await exchangeRaw(t, gateway.port, request)).body
 }
 
+test('clearQuery() writes what is left as a form, and leaves a query without the name as it was sent', async t => {
+  const cases: [sent: string, forwarded: string][] = [
+    ['?x=%41&key=1&b', '?x=A&b='],
+    ['?%6bey=1&a=%20+%2a%ff%26', '?a=++*%FF%26'],
+    ['?key=1&key', ''],
+    ['?x=%41&&b', '?x=%41&&b'],
+    ['', ''],
+  ]
+  for (const [query, forwarded] of cases) {
+    const clear: PhaseHandlers['access'] = ({ upstreamRequest }) => upstreamRequest.clearQuery('key') as undefined
+    const got = await echoThrough(t, clear, `GET /r${query} HTTP/1.1\r\nHost: a\r\n\r\n`)
+    assert.equal(got.slice(0, got.indexOf(' HTTP')), `GET /${forwarded}`)
+  }
+})
+
+test('request.header() finds a header with hyphens by a name with underscores, when there is none of that name', async t => {
+  const read: PhaseHandlers['access'] = ({ request }) => ({
+    status: 200,
+    body: JSON.stringify([request.header('X_a'), request.headerValues('x_b_c'), request.header('x-d')]),
+  })
+  const lines = 'X-A: hyphen\r\nX_A: underscore\r\nX-B-C: 1\r\nX-B-C: 2\r\nX_D: no\r\n'
+  const got = await echoThrough(t, read, `GET /r HTTP/1.1\r\nHost: a\r\n${lines}\r\n`)
+  assert.deepEqual(JSON.parse(got), ['underscore', ['1', '2'], null])
+})
+
 test('upstreamRequest changes what is sent, and nothing else', async t => {
   const sent = await echoThrough(
     t,
@@ -149,7 +174,7 @@ test('upstreamRequest changes what is sent, and nothing else', async t => {
     },
     'POST /r/x?a=%41&key=1&b HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nX-C: c\r\nX-D: d\r\nContent-Length: 3\r\n\r\nabc',
   )
-  assert.match(sent, /^PUT \/new%20path\?a=%41&b HTTP\/1\.1\r\nHost: other\.test\r\n/)
+  assert.match(sent, /^PUT \/new%20path\?a=A&b= HTTP\/1\.1\r\nHost: other\.test\r\n/)
   assert.match(sent, /\r\nX-A: 2\r\nX-A: 3\r\n|\r\nX-D: d\r\nX-A: 2\r\nX-A: 3\r\n/)
   assert.match(sent, /\r\nX-B: b\r\n/)
   assert.match(sent, /\r\nX-Forwarded-For: 127\.0\.0\.1\r\n/)

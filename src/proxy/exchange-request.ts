@@ -89,12 +89,17 @@ export class ClientRequestView implements ClientRequest {
     return this.#exchange.client.requests
   }
 
+  /** As in Kong, a name with `_` also finds the header with `-` in its place. */
   header(name: string): string | undefined {
-    return this.#exchange.head.find(name.toLowerCase())
+    const lower = name.toLowerCase()
+    const value = this.#exchange.head.find(lower)
+    return value === undefined && lower.includes('_') ? this.#exchange.head.find(lower.replaceAll('_', '-')) : value
   }
 
   headerValues(name: string): readonly string[] {
-    return this.#exchange.head.findAll(name.toLowerCase())
+    const lower = name.toLowerCase()
+    const values = this.#exchange.head.findAll(lower)
+    return values.length === 0 && lower.includes('_') ? this.#exchange.head.findAll(lower.replaceAll('_', '-')) : values
   }
 
   headers(): Record<string, string | string[]> {

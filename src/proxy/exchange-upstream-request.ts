@@ -4,7 +4,7 @@ import type { Exchange } from './exchange.ts'
 import { CHARACTER_CLASSES, METHOD } from './http/character-classes.ts'
 import { FieldOverrides } from './http/field-overrides.ts'
 import { escapePath } from './http/normal-path.ts'
-import { formatQuery, parseQuery, type QueryArgument } from './http/query-arguments.ts'
+import { asFormPart, formatQuery, parseQuery, type QueryArgument } from './http/query-arguments.ts'
 
 export class UpstreamRequestEdits implements UpstreamRequest {
   /** What differs from the client's fields; those that the proxy sets itself are left out when sent. */
@@ -87,10 +87,16 @@ export class UpstreamRequestEdits implements UpstreamRequest {
     this.editedQuery = formatQuery(query)
   }
 
-  /** Leaves the other arguments as they were sent, byte by byte. */
+  /** The others keep their order, but are written anew as a form would be, as Kong does; without the name, nothing changes. */
   clearQuery(name: string): void {
-    const parts = this.query.split('&').filter(part => parseQuery(part)[0]?.[0] !== name)
-    this.editedQuery = parts.join('&')
+    if (this.query === '') return
+    const parts = this.query.split('&')
+    const kept = parts.filter(part => parseQuery(part)[0]?.[0] !== name)
+    if (kept.length < parts.length)
+      this.editedQuery = kept
+        .filter(part => part !== '')
+        .map(asFormPart)
+        .join('&')
   }
 
   /** As it will be sent: a replaced body, else the client's. */

@@ -24,12 +24,16 @@ export function formatQuery(list: readonly QueryArgument[]): string {
 /** Bytes as they were: text that is no UTF-8 stays latin1, so that encoding it gives the same bytes. */
 function decode(text: string): string {
   if (!text.includes('%') && !text.includes('+') && !/[^\x00-\x7f]/.test(text)) return text
-  const latin = text
-    .replaceAll('+', ' ')
-    .replace(/%[0-9a-fA-F]{2}/g, triplet => String.fromCharCode(Number.parseInt(triplet.slice(1), 16)))
+  const latin = latinBytes(text)
   const bytes = Buffer.from(latin, 'latin1')
   const decoded = bytes.toString('utf8')
   return decoded.includes('\ufffd') ? latin : decoded
+}
+
+function latinBytes(text: string): string {
+  return text
+    .replaceAll('+', ' ')
+    .replace(/%[0-9a-fA-F]{2}/g, triplet => String.fromCharCode(Number.parseInt(triplet.slice(1), 16)))
 }
 
 function encode(text: string): string {
@@ -37,4 +41,18 @@ function encode(text: string): string {
     /[!'()*]/g,
     character => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
   )
+}
+
+/** One argument as the URL standard's form serializer writes it, of the same bytes. */
+export function asFormPart(part: string): string {
+  const equals = part.indexOf('=')
+  const name = equals === -1 ? part : part.slice(0, equals)
+  return `${formEncode(name)}=${equals === -1 ? '' : formEncode(part.slice(equals + 1))}`
+}
+
+function formEncode(text: string): string {
+  if (/^[\w*.+-]*$/.test(text)) return text
+  return latinBytes(text)
+    .replace(/[^\w*. -]/g, byte => `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`)
+    .replaceAll(' ', '+')
 }
