@@ -205,7 +205,8 @@ export class Forwarder implements UpstreamConsumer<Exchange> {
     matchedRoute!.service!.balancer.release(pick!, {
       kind: 'answered',
       status: exchange.upstreamStatus,
-      latencyMs: exchange.answeredAt - exchange.sentAt,
+      // To the last byte, and from before connecting: what Kong's balancer goes by.
+      latencyMs: this.#context.clock.now() - exchange.triedAt,
     })
     exchange.pick = null
     const isSent = body === null || body.isComplete || body.mode === 'discard'

@@ -1,0 +1,169 @@
+/** Health of a whole node: configuration followed change by change, reports of workers, names, and what the APIs show. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { manualClock } from '../../test/kit/config-rows.ts'
+import { seededRandom } from '../base/random.ts'
+import type { ConfigChange, Row } from '../entities/config.ts'
+import type { PeerChange, PeerEvent } from '../proxy/health/peer-state.ts'
+import type { Resolution } from '../proxy/upstream/resolver.ts'
+import { MemoryCopy } from './config-copy.ts'
+import { HealthAuthority } from './health-authority.ts'
+import { createUpstreamHealth, targetHealthMetrics } from './target-health.ts'
+
+const checks = { passive: { unhealthy: { http_failures: 2, tcp_failures: 1 }, healthy: { successes: 1 } } }
+const pool: Row = { id: 'u1', name: 'pool.test', healthchecks: checks }
+const target = (id: string, address: string, weight = 100): Row => ({
+  id,
+  target: address,
+  weight,
+  upstream: { id: 'u1' },
+})
+const put = (entity: string, row: Row): ConfigChange => ({ entity, key: String(row['id']), row })
+const remove = (entity: string, key: string): ConfigChange => ({ entity, key, row: null })
+
+function fixture(rows: readonly ConfigChange[]) {
+  const copy = new MemoryCopy(['certificates', 'upstreams', 'targets', 'plugins'])
+  let version = 0
+  const snapshot = (all: readonly ConfigChange[]) => {
+    const writer = copy.beginSnapshot({ version: ++version, config_hash: '' })
+    writer.add(all)
+    writer.commit()
+    authority.reset()
+  }
+  const change = (...changes: ConfigChange[]) => {
+    copy.applyDelta({ from: version, version: ++version, config_hash: '', changes })
+    authority.apply(changes)
+  }
+  const told: PeerChange[] = []
+  const names = new Map<string, Resolution>()
+  const authority = new HealthAuthority({
+    copy,
+    resolver: { resolve: name => names.get(name) ?? { ok: false, failure: 'name_resolution_failed' } },
+    clock: manualClock(),
+    random: seededRandom(1),
+    broadcast: changes => told.push(...changes),
+    tls: { clientCertificate: null, trustedCertificates: null },
+  })
+  const report = (peer: string, event: PeerEvent, count = 1) =>
+    authority.receive([{ upstream: 'u1', peer, event, count }])
+  /** What was told to the workers since. */
+  const heard = () => told.splice(0).map(({ peer, state }) => `${peer} ${state}`)
+  snapshot(rows)
+  return { authority, change, copy, heard, names, report, snapshot, health: createUpstreamHealth(authority) }
+}
+
+const A = '10.0.0.1|10.0.0.1|80'
+const two = [
+  put('upstreams', pool),
+  put('targets', target('t1', '10.0.0.1:80')),
+  put('targets', target('t2', '10.0.0.2:80')),
+]
+
+test('HealthAuthority counts for all workers together and tells all of them', () => {
+  const { authority, heard, report } = fixture(two)
+  report(A, 'http_failure')
+  report(A, 'http_failure')
+  assert.deepEqual(heard(), [`${A} mostly_healthy`, `${A} unhealthy`])
+  assert.deepEqual(authority.states(), [{ upstream: 'u1', peer: A, state: 'unhealthy' }], 'for a new worker')
+  report(A, 'success')
+  assert.deepEqual(heard(), [`${A} healthy`])
+  report('10.9.9.9|10.9.9.9|80', 'tcp_failure')
+  assert.deepEqual(heard(), [], 'nobody knows that one')
+})
+
+test('HealthAuthority keeps health over edits and snapshots, and forgets what is gone', () => {
+  const { change, heard, report, snapshot, authority } = fixture(two)
+  report(A, 'tcp_failure')
+  heard()
+  change(put('upstreams', { ...pool, tags: ['x'] }), put('targets', target('t2', '10.0.0.3:80')))
+  snapshot([...two, put('upstreams', { ...pool, slots: 1000 })])
+  assert.deepEqual(heard(), [])
+  assert.equal(authority.states().length, 1)
+  change(remove('targets', 't1'))
+  assert.deepEqual(heard(), [`${A} healthy`])
+  change(put('targets', target('t1', '10.0.0.1:80')))
+  report(A, 'tcp_failure')
+  heard()
+  change(put('upstreams', { ...pool, healthchecks: {} }))
+  assert.deepEqual(heard(), [`${A} healthy`], 'without checks all are available')
+  report(A, 'tcp_failure')
+  assert.deepEqual(heard(), [])
+  change(put('upstreams', pool))
+  report(A, 'tcp_failure')
+  assert.deepEqual(heard(), [`${A} unhealthy`], 'its targets were known all along')
+  change(remove('targets', 't1'), remove('targets', 't2'), remove('upstreams', 'u1'))
+  assert.deepEqual(heard(), [`${A} healthy`])
+})
+
+test('HealthAuthority takes a report on an address that only a worker has got for a name', () => {
+  const { heard, report } = fixture([put('upstreams', pool), put('targets', target('t1', 'a.test:80'))])
+  report('a.test|10.0.0.7|80', 'tcp_failure')
+  assert.deepEqual(heard(), ['a.test|10.0.0.7|80 unhealthy'])
+})
+
+test('createUpstreamHealth() shows targets by their addresses', async () => {
+  const { health, names, report } = fixture([...two, put('targets', target('t3', 'a.test:80', 50))])
+  report(A, 'tcp_failure')
+  const shown = await health.target(pool, target('t1', '10.0.0.1:80'))
+  assert.equal(shown.health, 'UNHEALTHY')
+  assert.deepEqual(shown.data, {
+    host: '10.0.0.1',
+    port: 80,
+    dns: 'A',
+    nodeWeight: 100,
+    weight: { total: 100, unavailable: 100, available: 0 },
+    addresses: [{ ip: '10.0.0.1', port: 80, weight: 100, health: 'UNHEALTHY' }],
+  })
+  assert.equal((await health.target(pool, target('t2', '10.0.0.2:80'))).health, 'HEALTHY')
+  assert.equal((await health.target(pool, target('t2', '10.0.0.2:80', 0))).health, 'HEALTHCHECKS_OFF')
+  assert.equal((await health.target(pool, target('t3', 'a.test:80'))).health, 'DNS_ERROR')
+  names.set('a.test', { ok: true, addresses: [{ ip: '10.0.0.7', port: null, weight: null }] })
+  assert.equal((await health.target(pool, target('t3', 'a.test:80'))).health, 'HEALTHY')
+  const balancer = (await health.balancer({ ...pool, healthchecks: { ...checks, threshold: 60 } })) as Record<
+    string,
+    any
+  >
+  // 60 % are available, and a threshold must be passed.
+  assert.deepEqual(
+    [balancer['health'], balancer['balancer_health'], balancer['id'], balancer['details'].weight],
+    ['UNHEALTHY', 'UNHEALTHY', 'u1', { total: 250, unavailable: 100, available: 150 }],
+  )
+  assert.deepEqual(
+    balancer['details'].hosts.map((host: { host: string }) => host.host),
+    ['10.0.0.1', '10.0.0.2', 'a.test'],
+  )
+})
+
+test('createUpstreamHealth() sets one address or all of a name, and says no without checks', async () => {
+  const { health, heard, names } = fixture([put('upstreams', pool), put('targets', target('t1', 'a.test:80'))])
+  const addresses = ['10.0.0.7', '10.0.0.8'].map(ip => ({ ip, port: null, weight: null }))
+  names.set('a.test', { ok: true, addresses })
+  const set = (address: string | null, healthy: boolean) =>
+    health.set({ upstream: pool, target: target('t1', 'a.test:80'), address, healthy })
+  assert.equal(await set(null, false), null)
+  assert.deepEqual(heard(), ['a.test|10.0.0.7|80 unhealthy', 'a.test|10.0.0.8|80 unhealthy'])
+  assert.equal(await set('10.0.0.8:80', true), null)
+  assert.deepEqual(heard(), ['a.test|10.0.0.8|80 healthy'])
+  const unchecked = { ...pool, id: 'u2', name: 'other.test' }
+  const refusal = await health.set({
+    upstream: unchecked,
+    target: target('t9', '1.1.1.1:80'),
+    address: null,
+    healthy: true,
+  })
+  assert.equal(refusal, 'no healthchecker found for other.test')
+})
+
+test('targetHealthMetrics() has a series for each state, if some plugin asks for them', async () => {
+  const { authority, change, copy, report } = fixture(two)
+  assert.deepEqual(await targetHealthMetrics(authority, copy), [])
+  change(put('plugins', { id: 'p1', name: 'prometheus', config: { upstream_health_metrics: true } }))
+  report(A, 'tcp_failure')
+  const [metric] = await targetHealthMetrics(authority, copy)
+  const on = metric!.series.filter(({ value }) => value === 1).map(({ labels }) => labels.join())
+  assert.equal(metric!.series.length, 8)
+  assert.deepEqual(on.sort(), [
+    'pool.test,10.0.0.1:80,10.0.0.1:80,unhealthy,http',
+    'pool.test,10.0.0.2:80,10.0.0.2:80,healthy,http',
+  ])
+})
