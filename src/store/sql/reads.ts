@@ -109,6 +109,13 @@ export class SqlReads implements StoreReads {
   /** Rows by primary key, expired ones too: what the change log and the hash speak of. */
   async stored(table: Table, keys: readonly string[]): Promise<Map<string, Row>> {
     const rows = new Map<string, Row>()
+    if (keys.length === 1) {
+      const found = await this.tables.statements.run(this.db, `stored ${table.name}`, [keys[0]!], () =>
+        this.db.selectFrom(table.name).selectAll().where(table.primary.name, '=', keys[0]!),
+      )
+      for (const columns of found) rows.set(keys[0]!, decodeRow(table, columns))
+      return rows
+    }
     for (let start = 0; start < keys.length; start += keysPerStatement) {
       const part = keys.slice(start, start + keysPerStatement)
       const found = await this.db.selectFrom(table.name).selectAll().where(table.primary.name, 'in', part).execute()
@@ -138,7 +145,10 @@ export class SqlReads implements StoreReads {
   }
 
   async #first(table: Table, column: string, value: ColumnValue): Promise<Row | null> {
-    const columns = await this.#live(table).where(column, '=', value).executeTakeFirst()
+    const values = table.ttl ? [this.clock.now() / 1000, value] : [value]
+    const [columns] = await this.tables.statements.run(this.db, `first ${table.name} ${column}`, values, () =>
+      this.#live(table).where(column, '=', value),
+    )
     return columns === undefined ? null : decodeRow(table, columns)
   }
 }

@@ -1,6 +1,7 @@
 /** The tables of a catalog, by entity. */
 import type { EntityCatalog } from '../../entities/catalog.ts'
 import { type Column, type Table, tableOf } from '../../schema/columns.ts'
+import { KeptStatements } from './kept-statements.ts'
 
 // `tags` is a view of what entities carry; the store keeps it in a table of its own making.
 const VIEWS: ReadonlySet<string> = new Set(['tags'])
@@ -8,6 +9,7 @@ const VIEWS: ReadonlySet<string> = new Set(['tags'])
 export class Tables {
   /** Parents before children. */
   readonly list: readonly Table[]
+  readonly statements = new KeptStatements()
   readonly #byName: ReadonlyMap<string, Table>
 
   constructor(catalog: EntityCatalog) {

@@ -58,7 +58,11 @@ export class SqlTransaction extends SqlReads implements StoreTransaction {
     await this.#checkParents(table, stored, null)
     // An expired row is invisible, so it must not be in the way either.
     if (table.ttl) await this.deleteExpired(table, expiredPerInsert)
-    await this.#guard(table, stored, () => this.db.insertInto(table.name).values(columns).execute())
+    await this.#guard(table, stored, () =>
+      this.tables.statements.run(this.db, `insert ${table.name}`, Object.values(columns), () =>
+        this.db.insertInto(table.name).values(columns),
+      ),
+    )
     await this.#writeTags(table, key, stored)
     this.#note(table, key, null, stored)
   }
