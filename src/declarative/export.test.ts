@@ -88,7 +88,7 @@ test('flattenErrors() lists nested entities on their own, with a key to their pa
   const parsed = parseDocument(bad, context)
   assert.ok(!parsed.ok)
   const { flattened, rest } = flattenErrors(bad, parsed.errors, catalog)
-  assert.deepEqual(rest, { foos: 'unknown field', services: [] })
+  assert.deepEqual(rest, { foos: 'unknown field' })
   assert.deepEqual(flattened, [
     {
       entity_type: 'route',
@@ -105,6 +105,38 @@ test('flattenErrors() lists nested entities on their own, with a key to their pa
         { type: 'entity', message: "failed conditional validation given value of field 'protocol'" },
         { type: 'field', field: 'path', message: 'value must be null' },
       ],
+    },
+  ])
+})
+
+test('flattenErrors() lists an entity written in the place of a reference on its own', () => {
+  const id = '5d0d9d3e-30bb-4f0c-8f0d-6f6ae0d2a1f7'
+  const bad = {
+    _format_version: '3.0',
+    services: [
+      { name: 'a', host: 'a', protocol: 'https', client_certificate: { cert: '', key: '', tags: ['c'] } },
+      { name: 'b', host: '', protocol: 'https', client_certificate: { id } },
+    ],
+  }
+  const parsed = parseDocument(bad, context)
+  assert.ok(!parsed.ok)
+  const { flattened, rest } = flattenErrors(bad, parsed.errors, catalog)
+  assert.deepEqual(rest, {})
+  assert.deepEqual(flattened, [
+    {
+      entity_type: 'certificate',
+      entity_tags: ['c'],
+      entity: { cert: '', key: '', tags: ['c'] },
+      errors: [
+        { type: 'field', field: 'cert', message: 'length must be at least 1' },
+        { type: 'field', field: 'key', message: 'length must be at least 1' },
+      ],
+    },
+    {
+      entity_type: 'service',
+      entity_name: 'b',
+      entity: { name: 'b', host: '', protocol: 'https', client_certificate: { id } },
+      errors: [{ type: 'field', field: 'host', message: 'length must be at least 1' }],
     },
   ])
 })

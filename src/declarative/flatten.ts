@@ -28,21 +28,17 @@ export function flattenErrors(
   for (const section of Object.keys(errors).sort()) {
     const faults = errors[section]
     const entities = document[section]
-    const unplaced = Array.isArray(faults) && Array.isArray(entities) ? placeAll(section, entities, faults) : faults
-    if (unplaced !== null) rest[section] = unplaced
+    if (Array.isArray(faults) && Array.isArray(entities)) placeAll(section, entities, faults)
+    else rest[section] = faults
   }
   return { flattened, rest }
 
-  function placeAll(section: string, entities: readonly unknown[], faults: readonly unknown[]): unknown {
-    const left: unknown[] = []
+  /** Where the document has no object, nothing is reported: so does Kong. */
+  function placeAll(section: string, entities: readonly unknown[], faults: readonly unknown[]): void {
     for (const [at, fault] of faults.entries()) {
       const entity = entities[at]
-      if (fault === null) continue
-      if (isObject(entity)) addEntity(section, entity, fault)
-      else left.push(fault)
+      if (fault !== null && isObject(entity)) addEntity(section, entity, fault)
     }
-    // Kong leaves the emptied section in place.
-    return left
   }
 
   function addEntity(type: string, given: Value, fault: unknown): void {
@@ -61,6 +57,16 @@ export function flattenErrors(
         const link = id === null || item[field] !== undefined ? {} : { [field]: { id } }
         addEntity(child.name, { ...item, ...link }, member)
       }
+    }
+    for (const { field, references } of catalog.foreignFields(type)) {
+      const parent = entity[field]
+      if (!isObject(parent)) continue
+      const faults = own[field]
+      const parentId = uuidOf(parent)
+      delete entity[field]
+      if (parentId !== null) entity[field] = { id: parentId }
+      delete own[field]
+      if (faults !== undefined && faults !== null) addEntity(references.name, parent, faults)
     }
     const list = listErrors(own, '')
     if (list.length === 0) return
