@@ -7,6 +7,7 @@ export interface NodeMetricsInput {
   readonly nodeId: string
   readonly counts: ConnectionCounts
   readonly reports: readonly WorkerReport[]
+  readonly timers: { readonly running: number; readonly pending: number }
   readonly databaseReachable: boolean
   /** Null on a node that is no data plane. */
   readonly controlPlaneConnected: boolean | null
@@ -51,11 +52,17 @@ export function nodeMetrics(input: NodeMetricsInput): MetricDump[] {
       ['node_id', 'subsystem'],
       [[[nodeId, 'http'], counts.requests]],
     ),
+    gauge(
+      'nginx_timers',
+      'Timers of the main process by state.',
+      ['state'],
+      Object.entries(input.timers).map(([state, value]) => [[state], value]),
+    ),
     gauge('node_info', 'Always 1; the version is in the label.', ['node_id', 'version'], [[[nodeId, KONG_VERSION], 1]]),
     gauge(
       'memory_workers_lua_vms_bytes',
       'Heap in use per worker.',
-      ['node_id', 'pid', 'subsystem'],
+      ['node_id', 'pid', 'kong_subsystem'],
       reports.map(report => [[nodeId, String(report.pid), 'http'], report.memory.heapUsed]),
     ),
   ]

@@ -51,9 +51,15 @@ export function createNodeStats({ proxy }: NodeView): NodeStats {
       return { workers: proxy === null ? [own] : workers, shared: {} }
     },
     pids: () => ({ master: process.pid, workers: proxy?.supervisor.pids ?? [process.pid] }),
-    timers: () => ({ running: 0, pending: process.getActiveResourcesInfo().filter(name => name === 'Timeout').length }),
+    timers: timerCounts,
   }
 }
+
+/** None of ours runs while this is asked. */
+const timerCounts = () => ({
+  running: 0,
+  pending: process.getActiveResourcesInfo().filter(name => name === 'Timeout').length,
+})
 
 /** The text of `/metrics`, or null while the prometheus plugin is not enabled. */
 export function createMetrics(context: NodeContext, view: NodeView): (() => Promise<string>) | null {
@@ -67,6 +73,7 @@ export function createMetrics(context: NodeContext, view: NodeView): (() => Prom
       nodeId: context.nodeId,
       counts: proxy?.counts() ?? NO_COUNTS,
       reports: proxy?.reports ?? [],
+      timers: timerCounts(),
       // Where there is no database, Kong's stand-in for one always answers.
       databaseReachable: control === null || (await control.store.ping()),
       controlPlaneConnected: view.controlPlaneConnected?.() ?? null,
