@@ -19,8 +19,7 @@ export async function runCli(argv: readonly string[], options: RunOptions): Prom
   const [name, ...given] = argv.filter(argument => argument !== '--v' && argument !== '--vv')
   const terminal = createTerminal({ ...options, verbosity })
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-    terminal.printRaw(generalUsage(commandSummaries))
-    return 0
+    return usage(generalUsage(commandSummaries), options)
   }
   const command = await findCommand(name === '--version' ? 'version' : name)
   if (command === null) {
@@ -40,22 +39,26 @@ async function runCommand(
   command: Command,
   given: readonly string[],
   terminal: Terminal,
-  { env, folder, err }: RunOptions,
+  options: RunOptions,
 ): Promise<number> {
+  const { env, folder, err } = options
   const parsed = parseArguments(command, given)
   switch (parsed.kind) {
     case 'help':
-      terminal.printRaw(commandUsage(command))
-      return 0
     case 'no-subcommand':
-      err(`${commandUsage(command)}\n`)
-      return 1
+      return usage(commandUsage(command), options)
     case 'unknown-subcommand':
       err(`No such command for ${command.name}: ${parsed.name}\n\n${commandUsage(command)}\n`)
       return 1
     case 'run':
       return command.run(parsed.invocation, { terminal, env, folder })
   }
+}
+
+/** Asked for or not, Kong's help goes to stderr and the code is 1: scripts know a command that did its work by its 0. */
+function usage(text: string, { err }: RunOptions): number {
+  err(`${text}\n`)
+  return 1
 }
 
 function report(error: unknown, terminal: Terminal, { err }: RunOptions): number {

@@ -32,9 +32,9 @@ const failure = (message: string) => `Error: ${message}\n\n  Run with --v (verbo
 test('kong prints its usage when called without a command or with --help', async () => {
   for (const line of ['', '--help', '-h']) {
     const { code, out, err } = await kong(line)
-    assert.equal(code, 0)
-    assert.match(out, /^Usage: kong COMMAND \[OPTIONS\]\n\nThe available commands are:\n(.|\n)* start (.|\n)*--vv/)
-    assert.equal(err, '')
+    assert.equal(code, 1)
+    assert.match(err, /^Usage: kong COMMAND \[OPTIONS\]\n\nThe available commands are:\n(.|\n)* start (.|\n)*--vv/)
+    assert.equal(out, '')
   }
 })
 
@@ -51,12 +51,12 @@ test('kong names unknown commands, sub-commands and options, and what was probab
 })
 
 test('kong <command> --help lists the options of every command', async () => {
-  const { out } = await kong('--help')
-  const names = [...out.matchAll(/^ ([a-z]+) {2}/gm)].map(match => match[1]!)
+  const { err } = await kong('--help')
+  const names = [...err.matchAll(/^ ([a-z]+) {2}/gm)].map(match => match[1]!)
   assert.ok(names.length >= 14)
   const texts = await Promise.all(names.map(async name => [name, await kong(`${name} --help`)] as const))
-  for (const [name, { code, out: text }] of texts) {
-    assert.equal(code, 0)
+  for (const [name, { code, err: text }] of texts) {
+    assert.equal(code, 1)
     assert.match(text, new RegExp(`^Usage: kong ${name} (.|\\n)*\\[OPTIONS\\](.|\\n)*--vv`))
   }
 })
