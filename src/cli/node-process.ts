@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { systemClock } from '../base/clock.ts'
 import { createLogFiles, logFileOf, type LogFiles } from '../base/log-files.ts'
 import { createLogger, type Logger } from '../base/logger.ts'
+import type { Settings } from '../settings/definition.ts'
 import type { LoadedSettings } from '../settings/load.ts'
 import { transientTexts } from '../settings/saved-settings.ts'
 import { CliError } from './command.ts'
@@ -160,13 +161,15 @@ function createReloader(
   let last = Promise.resolve()
   const reload = async () => {
     let error: string | null = null
+    let settings: Settings | null = null
     try {
       const loaded = load()
+      settings = loaded.settings
       await handle.reload(loaded)
       log.setLevel(loaded.settings.log_level)
       log.notice('settings reloaded')
     } catch (failure) {
-      error = (failure as Error).message
+      error = settings === null ? (failure as Error).message : explainStartFailure(failure, settings)
       log.error(`could not reload: ${error}`)
     }
     const report: ReloadReport = { count: ++count, error }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
 import type { ListenAddress } from '../base/listen-address.ts'
-import { BindError, bindAddress } from './bound-sockets.ts'
+import { BindError, bindAddress, closeSockets, socketsOf } from './bound-sockets.ts'
 
 const address = (port: number): ListenAddress => ({
   host: '127.0.0.1',
@@ -17,7 +17,7 @@ const address = (port: number): ListenAddress => ({
 
 test('bindAddress() binds one socket per slot on one port that the system chose', async t => {
   const bound = await bindAddress(address(0), 3)
-  t.after(() => bound.close())
+  t.after(() => closeSockets([bound]))
   assert.equal(bound.sockets.length, 3)
   const ports = bound.sockets.map(socket => {
     const out: { port?: number } = {}
@@ -42,4 +42,18 @@ test('bindAddress() names address and reason when the port is taken, also by a s
 
 test('bindAddress() names a host that does not resolve', async () => {
   await assert.rejects(bindAddress({ ...address(0), host: 'no-such-host.invalid' }, 1), /no-such-host\.invalid/)
+})
+
+test('bindAddress() keeps the sockets of before, adds what is missing, and leaves none without a worker', async t => {
+  const one = await bindAddress(address(0), 1)
+  t.after(() => closeSockets([three]))
+  const three = await bindAddress(one.address, 3, one)
+  assert.equal(three.sockets.length, 3)
+  assert.equal(three.sockets[0], one.sockets[0])
+  const two = await bindAddress(one.address, 2, three)
+  assert.deepEqual(two.sockets, three.sockets)
+  assert.deepEqual(
+    [0, 1].map(slot => socketsOf(two, slot, 2)),
+    [[three.sockets[0], three.sockets[2]], [three.sockets[1]]],
+  )
 })

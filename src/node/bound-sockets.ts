@@ -31,27 +31,56 @@ const createServerHandle = (net as unknown as { _createServerHandle: CreateServe
 export interface BoundAddress {
   /** With the port that the system chose, if 0 was asked for. */
   readonly address: ListenAddress
-  /** One per worker slot. */
+  /** At least one per worker slot: a reload that takes workers away leaves their sockets to those that stay. */
   readonly sockets: readonly BoundSocket[]
-  close(): void
+}
+
+/** Those on which the worker of a slot listens. */
+export function socketsOf({ sockets }: BoundAddress, slot: number, workerCount: number): BoundSocket[] {
+  return [...new Set(sockets.filter((_, at) => at % workerCount === slot))]
+}
+
+/** Closes all sockets of some addresses but those that others have, too. */
+export function closeSockets(bound: readonly BoundAddress[], kept: readonly BoundAddress[] = []): void {
+  const wanted = new Set(kept.flatMap(({ sockets }) => sockets))
+  for (const socket of new Set(bound.flatMap(({ sockets }) => sockets))) if (!wanted.has(socket)) socket.close()
 }
 
 export class BindError extends Error {
   override readonly name = 'BindError'
+  /** As Node's own errors have them. */
+  readonly code: string
+  readonly address: string
+  readonly port: number
+
+  constructor(message: string, { code, host, port }: { code: string; host: string; port: number }) {
+    super(message)
+    this.code = code
+    this.address = host
+    this.port = port
+  }
 }
 
-/** Binds an address once per slot. Fails if anybody else, another node of ours included, uses the port. */
-export async function bindAddress(address: ListenAddress, slots: number): Promise<BoundAddress> {
+/**
+ * Binds an address once per slot. Fails if anybody else, another node of ours included, uses the port. What is bound
+ * there already is kept, for closing a socket resets the connections that wait in its queue.
+ */
+export async function bindAddress(
+  address: ListenAddress,
+  slots: number,
+  before: BoundAddress | null = null,
+): Promise<BoundAddress> {
+  if (before !== null && before.sockets.length >= slots) return { address, sockets: before.sockets }
   const { host, family } = await resolve(address.host)
   const type = family === 6 ? 6 : 4
   const ipv6only = type === 6 && address.ipv6only ? UV_TCP_IPV6ONLY : 0
   const shared = process.platform === 'linux' ? UV_TCP_REUSEPORT : 0
   // Without this probe a second node would silently share the port, since both set SO_REUSEPORT.
-  if (address.port !== 0) bindOne(address, host, address.port, type, ipv6only).close()
-  const sockets: BoundSocket[] = []
+  if (address.port !== 0 && before === null) bindOne(address, host, address.port, type, ipv6only).close()
+  const sockets = [...(before?.sockets ?? [])]
   let port = address.port
   try {
-    for (let slot = 0; slot < slots; slot++) {
+    for (let slot = sockets.length; slot < slots; slot++) {
       if (slot > 0 && shared === 0) {
         sockets.push(sockets[0]!)
         continue
@@ -61,16 +90,10 @@ export async function bindAddress(address: ListenAddress, slots: number): Promis
       port = portOf(socket)
     }
   } catch (error) {
-    for (const socket of new Set(sockets)) socket.close()
+    closeSockets([{ address, sockets }], before === null ? [] : [before])
     throw error
   }
-  return {
-    address: { ...address, port },
-    sockets,
-    close() {
-      for (const socket of new Set(sockets)) socket.close()
-    },
-  }
+  return { address: { ...address, port }, sockets }
 }
 
 async function resolve(host: string): Promise<{ host: string; family: number }> {
@@ -80,18 +103,18 @@ async function resolve(host: string): Promise<{ host: string; family: number }> 
     const found = await lookup(host)
     return { host: found.address, family: found.family }
   } catch (cause) {
-    throw new BindError(`cannot listen on ${host}: the name does not resolve`, { cause })
+    throw new Error(`cannot listen on ${host}: the name does not resolve`, { cause })
   }
 }
 
 function bindOne(asked: ListenAddress, host: string, port: number, type: 4 | 6, flags: number): BoundSocket {
   const socket = createServerHandle(host, port, type, -1, flags)
-  if (typeof socket === 'number') throw new BindError(bindMessage(asked, port, socket))
+  if (typeof socket === 'number') throw bindError(asked, port, socket)
   // libuv keeps EADDRINUSE back until listen(); asking for the address brings it out.
   const status = socket.getsockname({})
   if (status !== 0) {
     socket.close()
-    throw new BindError(bindMessage(asked, port, status))
+    throw bindError(asked, port, status)
   }
   return socket
 }
@@ -102,7 +125,8 @@ function portOf(socket: BoundSocket): number {
   return out.port ?? 0
 }
 
-function bindMessage(asked: ListenAddress, port: number, status: number): string {
-  const [name, text] = getSystemErrorMap().get(status) ?? ['unknown', 'unknown error']
-  return `bind() to ${asked.host.includes(':') ? `[${asked.host}]` : asked.host}:${port} failed (${name}: ${text})`
+function bindError({ host }: ListenAddress, port: number, status: number): BindError {
+  const [code, text] = getSystemErrorMap().get(status) ?? ['unknown', 'unknown error']
+  const place = `${host.includes(':') ? `[${host}]` : host}:${port}`
+  return new BindError(`bind() to ${place} failed (${code}: ${text})`, { code, host, port })
 }

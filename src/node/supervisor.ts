@@ -10,7 +10,7 @@ import type { ListenAddress } from '../base/listen-address.ts'
 import type { Logger, LogLevel } from '../base/logger.ts'
 import type { ApplyOutcome, ConfigSink } from '../cluster/link.ts'
 import type { ConfigChange, ConfigDelta, ConfigHead, ConfigRefusal } from '../entities/config.ts'
-import { type BoundAddress, bindAddress } from './bound-sockets.ts'
+import { type BoundAddress, bindAddress, closeSockets, socketsOf } from './bound-sockets.ts'
 import type { ConfigCopy } from './config-copy.ts'
 import type { ToWorker, WorkerReport, WorkerStart } from './worker-messages.ts'
 import { type Prepared, type WorkerEvents, WorkerProcess } from './worker-process.ts'
@@ -58,7 +58,7 @@ export class Supervisor implements ConfigSink {
     this.#plan = plan
     try {
       for (const address of plan.addresses) this.#bound.push(await bindAddress(address, plan.workerCount))
-      await Promise.all(Array.from({ length: plan.workerCount }, (_, slot) => this.#startWorker(slot)))
+      await this.#startAll()
     } catch (error) {
       await this.stop()
       throw error
@@ -165,32 +165,42 @@ export class Supervisor implements ConfigSink {
   async reload(plan: WorkerPlan, drainTimeoutMs: number): Promise<void> {
     const previous = [...this.#workers]
     const before = { plan: this.#plan, bound: this.#bound }
-    const kept = new Map(this.#bound.map(bound => [addressKey(bound.address), bound]))
+    const here = new Map(before.bound.map(bound => [placeOf(bound.address), bound]))
     const bound: BoundAddress[] = []
     try {
       for (const address of plan.addresses) {
-        const same = plan.workerCount === before.plan?.workerCount ? kept.get(addressKey(address)) : undefined
-        if (same === undefined) kept.get(addressKey(address))?.close()
-        bound.push(same ?? (await bindAddress(address, plan.workerCount)))
+        bound.push(await bindAddress(address, plan.workerCount, here.get(placeOf(address)) ?? null))
       }
       this.#plan = plan
       this.#bound = bound
-      await Promise.all(Array.from({ length: plan.workerCount }, (_, slot) => this.#startWorker(slot)))
+      await this.#startAll()
     } catch (error) {
       this.#plan = before.plan
       this.#bound = before.bound
       for (const worker of this.#workers) if (!previous.includes(worker)) worker.kill('SIGKILL')
-      for (const fresh of bound) if (!before.bound.includes(fresh)) fresh.close()
+      closeSockets(bound, before.bound)
       throw error
     }
-    for (const old of before.bound) if (!bound.includes(old)) old.close()
+    closeSockets(before.bound, bound)
     for (const worker of previous) void this.#drainWorker(worker, drainTimeoutMs)
+  }
+
+  /** All workers of the plan, or none and the reason. */
+  async #startAll(): Promise<void> {
+    const slots = Array.from({ length: this.workerCount }, (_, slot) => slot)
+    const workers = await Promise.all(slots.map(slot => this.#startWorker(slot, true)))
+    for (const worker of workers) {
+      worker.isOnTrial = false
+      if (worker.hasExited) throw new Error(`worker ${worker.pid} ended while others were starting`)
+    }
   }
 
   async drain(timeoutMs: number): Promise<void> {
     this.#isStopping = true
-    await Promise.all([...this.#workers].map(worker => this.#drainWorker(worker, timeoutMs)))
+    const drained = [...this.#workers].map(worker => this.#drainWorker(worker, timeoutMs))
+    // Not at the end: a socket that is open here takes connections that nobody will ever accept.
     this.#closeSockets()
+    await Promise.all(drained)
   }
 
   async stop(): Promise<void> {
@@ -201,7 +211,7 @@ export class Supervisor implements ConfigSink {
   }
 
   #closeSockets(): void {
-    for (const bound of this.#bound) bound.close()
+    closeSockets(this.#bound)
     this.#bound = []
   }
 
@@ -226,17 +236,23 @@ export class Supervisor implements ConfigSink {
     return done
   }
 
-  async #startWorker(slot: number): Promise<void> {
+  async #startWorker(slot: number, isOnTrial = false): Promise<WorkerProcess> {
     const { fork, clock, events, briefing } = this.#options
     const plan = this.#plan!
     const worker = new WorkerProcess(fork(slot), slot, clock.now(), events)
+    worker.isOnTrial = isOnTrial
     this.#workers.add(worker)
     void worker.exited.then(exit => this.#afterExit(worker, exit))
     const started = await worker.start({ ...plan.start, slot, workerCount: plan.workerCount })
     if (started) await this.#exclusively(() => this.#giveConfiguration(worker))
     for (const message of briefing()) worker.send(message)
-    for (const bound of this.#bound) if (!worker.hasExited) await worker.listen(bound)
+    for (const bound of this.#bound) {
+      for (const socket of socketsOf(bound, slot, plan.workerCount)) {
+        if (!worker.hasExited) await worker.listen(bound.address, socket)
+      }
+    }
     if (worker.hasExited) throw new Error(worker.failure ?? `worker ${worker.pid} ended while it was starting`)
+    return worker
   }
 
   async #giveConfiguration(worker: WorkerProcess): Promise<void> {
@@ -256,7 +272,7 @@ export class Supervisor implements ConfigSink {
   #afterExit(worker: WorkerProcess, exit: { code: number | null; signal: string | null }): void {
     const { log, clock } = this.#options
     this.#workers.delete(worker)
-    if (this.#isStopping || worker.isDraining || worker.slot >= this.workerCount) return
+    if (this.#isStopping || worker.isDraining || worker.isOnTrial || worker.slot >= this.workerCount) return
     const reason = exit.signal === null ? `exited with code ${exit.code}` : `was ended by ${exit.signal}`
     const isEarly = clock.now() - worker.startedAt < EARLY_DEATH_MS
     log.error(`worker ${worker.pid} ${reason}; starting another`)
@@ -278,6 +294,7 @@ function firstRefusal(prepared: readonly Prepared[]): ConfigRefusal | null {
   return null
 }
 
-function addressKey(address: ListenAddress): string {
-  return JSON.stringify(address)
+/** What a socket is bound to; how it is spoken to there (TLS or not) is the worker's business. */
+function placeOf({ host, port, ipv6only }: ListenAddress): string {
+  return JSON.stringify([host, port, ipv6only])
 }

@@ -1,7 +1,8 @@
 /** One worker as its parent sees it: the process, what it was asked, and what it still owes. */
 import type { ChildProcess } from 'node:child_process'
 import type { ConfigChange, ConfigDelta, ConfigHead, ConfigRefusal } from '../entities/config.ts'
-import type { BoundAddress } from './bound-sockets.ts'
+import type { ListenAddress } from '../base/listen-address.ts'
+import type { BoundSocket } from './bound-sockets.ts'
 import type { PeerReport } from '../proxy/health/peer-state.ts'
 import type { FromWorker, ToWorker, WorkerReport, WorkerStart } from './worker-messages.ts'
 
@@ -31,6 +32,8 @@ export class WorkerProcess {
   /** Has the running configuration, and takes part in changes. */
   isReady = false
   isDraining = false
+  /** Started by something that fails as a whole if this worker does; until that is decided, nobody replaces it. */
+  isOnTrial = false
   readonly exited: Promise<{ readonly code: number | null; readonly signal: string | null }>
   #hasExited = false
   readonly #child: ChildProcess
@@ -73,10 +76,9 @@ export class WorkerProcess {
     return (await this.#next('started')) !== null
   }
 
-  async listen(bound: BoundAddress): Promise<boolean> {
-    const socket = bound.sockets[this.slot]
-    this.#child.send({ type: 'listen', address: bound.address } satisfies ToWorker, socket as never, () => {})
-    return (await this.#next(`listening ${bound.address.host} ${bound.address.port}`)) !== null
+  async listen(address: ListenAddress, socket: BoundSocket): Promise<boolean> {
+    this.#child.send({ type: 'listen', address } satisfies ToWorker, socket as never, () => {})
+    return (await this.#next(`listening ${address.host} ${address.port}`)) !== null
   }
 
   async prepareDelta(id: number, delta: ConfigDelta): Promise<Prepared> {

@@ -15,6 +15,12 @@ import type { RunningConfig } from './running-config.ts'
 /** All sockets read into one buffer of this size; larger reads gain little. */
 const READ_BUFFER_BYTES = 64 * 1024
 
+/**
+ * A client that keeps its connection busy sends its next request within this time, and learns from the answer that the
+ * connection ends. Closing at once would meet that request half-way, and the client could not know whether it counted.
+ */
+const IDLE_GRACE_MS = 500
+
 export interface ProxyEngineOptions {
   readonly config: RunningConfig
   readonly settings: ProxySettings
@@ -78,15 +84,19 @@ export function createProxyEngine(options: ProxyEngineOptions): ProxyEngine {
 
     drain(timeoutMs) {
       context.isDraining = true
-      for (const listener of listeners) listener.drain()
+      for (const listener of listeners) listener.stopAccepting()
       return new Promise(resolve => {
         const end = () => {
           timer.cancel()
+          idling.cancel()
           close()
           resolve()
         }
         const timer = clock.after(timeoutMs, end)
-        const check = () => connectionsOpen() === 0 && end()
+        const idling = clock.every(IDLE_GRACE_MS, () => {
+          for (const listener of listeners) listener.endIdle()
+        })
+        const check = () => listeners.every(listener => listener.isIdle) && end()
         for (const listener of listeners) listener.onIdle = check
         check()
       })

@@ -1,5 +1,6 @@
 /** Requests, upstreams and waiting, for black-box tests. */
 import { Agent, createServer, type IncomingHttpHeaders, request as httpRequest, type Server } from 'node:http'
+import { Agent as TlsAgent, request as tlsRequest } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 
@@ -18,7 +19,7 @@ export interface RequestOptions {
   readonly timeoutMs?: number
 }
 
-/** One request on a connection of its own (unless an agent is given); rejects when there is no whole answer. */
+/** One request, whatever certificate the other side has; on a connection of its own (unless an agent is given); rejects when there is no whole answer. */
 export function send(
   url: string,
   { method = 'GET', headers = {}, body, agent, timeoutMs = 10_000 }: RequestOptions = {},
@@ -26,9 +27,10 @@ export function send(
   const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body)
   const contentType = typeof body === 'object' ? { 'content-type': 'application/json' } : {}
   return new Promise((resolve, reject) => {
-    const outgoing = httpRequest(
+    const request = url.startsWith('https:') ? tlsRequest : httpRequest
+    const outgoing = request(
       url,
-      { method, headers: { ...contentType, ...headers }, agent: agent ?? false },
+      { method, headers: { ...contentType, ...headers }, agent: agent ?? false, rejectUnauthorized: false },
       incoming => {
         const chunks: Buffer[] = []
         incoming.on('data', chunk => chunks.push(chunk))
@@ -118,13 +120,15 @@ export async function eventually<T>(
 
 /** Steady traffic on keep-alive connections; counts what did not succeed. */
 export class Traffic {
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 16 })
+  readonly #agent: Agent
   readonly failures: string[] = []
   answered = 0
   #isRunning = true
   readonly #clients: Promise<void>[]
 
   constructor(url: string, { clients = 4, headers = {}, isGood = (answer: Answer) => answer.status === 200 } = {}) {
+    const options = { keepAlive: true, maxSockets: 16 }
+    this.#agent = url.startsWith('https:') ? new TlsAgent(options) : new Agent(options)
     this.#clients = Array.from({ length: clients }, async () => {
       while (this.#isRunning) {
         try {

@@ -24,6 +24,8 @@ export class Listener implements ConnectionOwner {
   readonly #connectionsOpen: () => number
   readonly #server: Server
   readonly #isRawAllowed: boolean
+  /** TLS handshakes under way: not connections yet, but clients that count on us. */
+  #handshakes = 0
   onIdle: (() => void) | null = null
 
   constructor(
@@ -83,8 +85,18 @@ export class Listener implements ConnectionOwner {
       },
     }
     const server = createTlsServer(options)
-    server.on('tlsClientError', error => log.info('TLS handshake failed', { message: error.message }))
-    server.on('secureConnection', socket => this.#acceptSecure(socket))
+    server.on('connection', () => {
+      this.#handshakes++
+    })
+    server.on('tlsClientError', error => {
+      log.info('TLS handshake failed', { message: error.message })
+      this.#handshakes--
+      this.#checkIdle()
+    })
+    server.on('secureConnection', socket => {
+      this.#handshakes--
+      this.#acceptSecure(socket)
+    })
     return server
   }
 
@@ -125,12 +137,23 @@ export class Listener implements ConnectionOwner {
 
   closed(connection: ClientConnection): void {
     this.connections.delete(connection)
-    if (this.connections.size === 0) this.onIdle?.()
+    this.#checkIdle()
   }
 
-  /** No new connections; those without a request end, the others with their answer. */
-  drain(): void {
+  get isIdle(): boolean {
+    return this.connections.size === 0 && this.#handshakes === 0
+  }
+  #checkIdle(): void {
+    if (this.isIdle) this.onIdle?.()
+  }
+
+  /** No new connections; those that there are end with their next answer. */
+  stopAccepting(): void {
     this.#server.close()
+  }
+
+  /** Ends those without a request. */
+  endIdle(): void {
     for (const connection of [...this.connections]) connection.drain()
   }
 
