@@ -191,6 +191,8 @@ test('kong prepare makes a prefix, with certificates only for listeners that use
     assert.ok(new X509Certificate(readFileSync(join(prefix, 'ssl', `${name}.crt`))).checkHost('localhost'))
   }
   assert.throws(() => statSync(join(prefix, 'ssl', 'status-kong-default.crt')))
+  for (const name of ['error', 'access', 'admin_access'])
+    assert.equal(statSync(join(prefix, 'logs', `${name}.log`)).size, 0)
   const rsa = readFileSync(join(prefix, 'ssl', 'kong-default.crt'), 'utf8')
   await kong('prepare -p prepared')
   assert.equal(readFileSync(join(prefix, 'ssl', 'kong-default.crt'), 'utf8'), rsa, 'kept when there already')
