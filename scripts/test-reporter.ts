@@ -1,4 +1,8 @@
-/** Prints a line per test file, failures in full, and a closing line `N passed, N failed, N skipped`. */
+/**
+ * Prints a line per test file, failures in full, and a closing line `N passed, N failed, N skipped`.
+ * KONG_TEST_TALLY names a file for the same numbers.
+ */
+import { writeFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import { inspect } from 'node:util'
 
@@ -62,6 +66,8 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
     total.failed += total.skipped
     process.exitCode = 1
   }
+  const tallyFile = process.env['KONG_TEST_TALLY']
+  if (tallyFile !== undefined) writeFileSync(tallyFile, JSON.stringify(total))
   yield `${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}\n`
 }
 

@@ -1,12 +1,15 @@
 /**
  * `npm test`: format and lint, types, layers, then every test, each with what it needs.
  *
- * Options: `--only checks|unit|gateway|fuzz` (several by comma), `-- FILE...` for single test files.
+ * Options: `--only checks|unit|gateway|fuzz` (several by comma), or FILE... for single test files
+ * (`npm test -- FILE`).
  * KONG_TEST_REQUIRE=all makes a missing outside program (nginx, openssl ...) a failure instead of a skip.
  */
 import { spawnSync } from 'node:child_process'
-import { globSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 
 interface Step {
   readonly name: string
@@ -49,18 +52,38 @@ const steps: readonly Step[] = [
   { name: 'fuzzers, a few seconds each', group: 'fuzz', command: [node, 'scripts/fuzz.ts', '--seconds', '3'] },
 ]
 
-const args = process.argv.slice(2)
-const only = args[args.indexOf('--only') + 1]?.split(',')
-const wanted = args.includes('--only') ? steps.filter(step => only!.includes(step.group)) : steps
-let failed = 0
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { only: { type: 'string' } } })
+const groups = values.only?.split(',')
+const wanted: readonly Step[] =
+  positionals.length > 0
+    ? [{ name: positionals.join(' '), group: 'unit', command: nodeTest(positionals, 1) }]
+    : steps.filter(({ group }) => groups === undefined || groups.includes(group))
+if (wanted.length === 0) throw new Error(`--only ${values.only}: there are checks, unit, gateway and fuzz`)
+const folder = mkdtempSync(join(tmpdir(), 'silverback-tally-'))
+const total = { passed: 0, failed: 0, skipped: 0 }
+const failedSteps: string[] = []
 for (const step of wanted) {
   const startedAt = performance.now()
   console.log(`\n— ${step.name}`)
   const [program, ...rest] = step.command
-  const { status } = spawnSync(program!, rest, { stdio: 'inherit' })
+  const tallyFile = join(folder, `${step.group}.json`)
+  const env = { ...process.env, KONG_TEST_TALLY: tallyFile }
+  const { status } = spawnSync(program!, rest, { stdio: 'inherit', env })
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
-  if (status !== 0) failed += 1
+  if (status !== 0) failedSteps.push(step.name)
+  add(status === 0, tallyFile)
   console.log(`${status === 0 ? '✓' : '✗'} ${step.name} (${seconds} s)`)
 }
-console.log(`\n${failed === 0 ? 'All' : `${failed} of ${wanted.length}`} steps ${failed === 0 ? 'passed' : 'failed'}.`)
+rmSync(folder, { recursive: true })
+console.log(failedSteps.length === 0 ? '\nAll steps passed.' : `\nFailed: ${failedSteps.join(', ')}.`)
+const { passed, failed, skipped } = total
+console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
 process.exitCode = failed === 0 ? 0 : 1
+
+/** A step without tests of its own, or that broke off before it could count them, counts as one. */
+function add(isGood: boolean, tallyFile: string): void {
+  const tally = existsSync(tallyFile) ? (JSON.parse(readFileSync(tallyFile, 'utf8')) as typeof total) : null
+  total.passed += tally?.passed ?? (isGood ? 1 : 0)
+  total.failed += Math.max(tally?.failed ?? 0, isGood ? 0 : 1)
+  total.skipped += tally?.skipped ?? 0
+}
