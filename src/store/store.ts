@@ -68,6 +68,9 @@ export interface StoreTransaction extends StoreReads {
   delete(entity: string, key: string): Promise<void>
 }
 
+/** Characters of JSON; twice what a delta between nodes may have. */
+export const CHANGES_LENGTH_MAX = 8 * 1024 * 1024
+
 export interface EntityStore extends StoreReads {
   readonly capabilities: StoreCapabilities
   /** Runs `work`, appends what it changed to the change log with the next version, commits durably, in one transaction. */
@@ -75,7 +78,10 @@ export interface EntityStore extends StoreReads {
   head(): Promise<ConfigHead>
   /** Called after a commit of this process, and of others as `capabilities.notifies` says. Returns the unsubscriber. */
   onHead(listener: (head: ConfigHead) => void): () => void
-  /** Exported changes after `version`, or null when the log no longer reaches back that far. */
+  /**
+   * Exported changes after `version`; null when the log no longer reaches back that far, or when they are more than
+   * should be in memory at once (CHANGES_LENGTH_MAX): an export says the same in batches.
+   */
   changesSince(version: number): Promise<ConfigDelta | null>
   /** All exported rows as of one version, parents before children, in batches, in bounded memory. */
   export(): Promise<{

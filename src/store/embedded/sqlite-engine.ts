@@ -61,6 +61,7 @@ export function openSqliteEngine({ path, clock, pollMs = 20 }: SqliteEngineOptio
       notifies: false,
       sharedBetweenNodes: false,
     },
+    pipelines: false,
     reader: committed,
     replica: committed,
     write: work => queue.run(work),

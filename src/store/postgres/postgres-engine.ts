@@ -49,6 +49,7 @@ export async function openPostgresEngine(given: PostgresEngineOptions): Promise<
       notifies: true,
       sharedBetweenNodes: true,
     },
+    pipelines: true,
     reader,
     replica: replicaPool === null ? reader : sqlOf(replicaPool, pool),
     write: work => writer.write(work),

@@ -43,7 +43,11 @@ export class PendingChanges {
         eb
           .selectFrom('config_changes')
           .select(inner => inner.fn.max('sequence').as('sequence'))
-          .as('sequence'),
+          .as('last'),
+        eb
+          .selectFrom('config_changes')
+          .select(inner => inner.fn.min('sequence').as('sequence'))
+          .as('first'),
       ])
       .where('id', '=', 1)
       .executeTakeFirstOrThrow()
@@ -51,11 +55,12 @@ export class PendingChanges {
     const head = { version, config_hash: toggleDigest(state['config_hash'], this.#digests) }
     const updated = db.updateTable('config_state').set(head).where('id', '=', 1).execute()
     const isLarge = this.#changed.size > changesKept
-    const logged = isLarge ? null : this.#writeLog(db, version, Number(state['sequence'] ?? 0))
+    const logged = isLarge ? null : this.#writeLog(db, version, Number(state['last'] ?? 0))
     // Sent together, where the database takes statements before it has answered the last.
     const [, last] = await Promise.all([updated, logged])
     if (last === null) await forgetAll(db, version)
-    else if (last > changesKept) await prune(db, last - changesKept)
+    // In steps, so that a steady stream of small changes does not pay for a deletion each.
+    else if (last - changesKept - Number(state['first'] ?? last) >= pruneStep) await prune(db, last - changesKept)
     return head
   }
 
@@ -78,12 +83,6 @@ export class PendingChanges {
 
 /** Forgets whole versions only: a version that is known in part would yield a wrong delta. */
 async function prune(db: Sql, upTo: number): Promise<void> {
-  const first = await db
-    .selectFrom('config_changes')
-    .select(eb => eb.fn.min('sequence').as('sequence'))
-    .executeTakeFirst()
-  // In steps, so that a steady stream of small changes does not pay for a deletion each.
-  if (upTo - Number(first?.['sequence'] ?? upTo) < pruneStep) return
   const cut = await db
     .selectFrom('config_changes')
     .select('version')

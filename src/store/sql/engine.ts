@@ -19,6 +19,8 @@ export type HeadNews = ConfigHead | null
 
 export interface SqlEngine {
   readonly capabilities: StoreCapabilities
+  /** Whether a statement of a transaction may be sent before earlier ones are answered; a failed one voids the rest. */
+  readonly pipelines: boolean
   /** For reads of what is committed. */
   readonly reader: Sql
   /** For reads that may lag behind by what replication takes. */

@@ -5,7 +5,7 @@ import type { Logger } from '../../base/logger.ts'
 import type { EntityCatalog } from '../../entities/catalog.ts'
 import type { ConfigChange, ConfigDelta, ConfigHead } from '../../entities/config.ts'
 import { StoreError } from '../errors.ts'
-import type { EntityStore, ExportedRow, StoreTransaction } from '../store.ts'
+import { CHANGES_LENGTH_MAX, type EntityStore, type ExportedRow, type StoreTransaction } from '../store.ts'
 import { CHANGES_KEPT, changedKeys, readHead } from './change-log.ts'
 import type { SqlEngine } from './engine.ts'
 import { SqlReads } from './reads.ts'
@@ -23,6 +23,7 @@ export interface SqlStoreOptions {
 
 // Rows per batch of an export: about 1 MB, and a few milliseconds of the event loop.
 const exportBatchRows = 500
+const changesBatchRows = 250
 // An export that is not read on holds back the database's housekeeping; past this it is given up.
 const exportMsMax = 10 * 60_000
 const sweepBatchRows = 500
@@ -49,10 +50,15 @@ export function createSqlStore(options: SqlStoreOptions): EntityStore {
       const current = new SqlTransaction(db, context)
       try {
         const value = await within(transactionMsMax, clock, work(current))
+        if (current.pending.isEmpty) await current.settle()
         const head = current.pending.isEmpty ? null : await current.pending.write(db, changesKept)
         if (head !== null) engine.announce(head)
         return { value, head }
       } catch (error) {
+        // A write that was refused is the reason of whatever failed after it.
+        await current.settle().catch(refusal => {
+          throw databaseError(refusal, engine)
+        })
         throw databaseError(error, engine)
       } finally {
         current.end()
@@ -114,17 +120,23 @@ async function changesSince(
     const reads = new SqlReads(db, tables, clock)
     const deletions: ConfigChange[] = []
     const puts: ConfigChange[] = []
+    let length = 0
     for (const table of tables.list) {
       const changed = keys.get(table.name)
       if (changed === undefined) continue
-      const rows = await reads.stored(table, changed)
-      for (const key of changed) {
-        const row = rows.get(key)
-        if (row === undefined) deletions.unshift({ entity: table.name, key, row: null })
-        else puts.push({ entity: table.name, key, row })
+      for (let at = 0; at < changed.length; at += changesBatchRows) {
+        const batch = changed.slice(at, at + changesBatchRows)
+        const rows = await reads.stored(table, batch)
+        if (changed.length > changesBatchRows) length += JSON.stringify([...rows.values()]).length
+        if (length > CHANGES_LENGTH_MAX) return null
+        for (const key of batch) {
+          const row = rows.get(key)
+          if (row === undefined) deletions.push({ entity: table.name, key, row: null })
+          else puts.push({ entity: table.name, key, row })
+        }
       }
     }
-    return { ...head, from: version, changes: [...deletions, ...puts] }
+    return { ...head, from: version, changes: [...deletions.reverse(), ...puts] }
   } finally {
     end()
   }

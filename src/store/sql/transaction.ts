@@ -32,6 +32,8 @@ interface Doomed {
   readonly row: Row
 }
 
+// Writes under way: enough to keep a distant database busy, few enough for memory.
+const sentMax = 100
 // Expired rows that one insertion removes; `sweep` does the rest.
 const expiredPerInsert = 100
 
@@ -39,6 +41,8 @@ export class SqlTransaction extends SqlReads implements StoreTransaction {
   readonly pending = new PendingChanges()
   readonly #context: TransactionContext
   #open = true
+  readonly #sent = new Set<Promise<void>>()
+  #failure: unknown = null
 
   constructor(db: Sql, context: TransactionContext) {
     super(db, context.tables, context.clock)
@@ -50,6 +54,15 @@ export class SqlTransaction extends SqlReads implements StoreTransaction {
     this.#open = false
   }
 
+  /**
+   * Waits for all that was written, and throws the first refusal. Where statements are pipelined, a write is refused only
+   * now, or by way of the next read; that read itself only says that the transaction is void.
+   */
+  async settle(): Promise<void> {
+    await Promise.all(this.#sent)
+    if (this.#failure !== null) throw this.#failure
+  }
+
   async insert(entity: string, row: Row): Promise<void> {
     const table = this.#writable(entity)
     const columns = this.#encode(table, row)
@@ -58,7 +71,7 @@ export class SqlTransaction extends SqlReads implements StoreTransaction {
     await this.#checkParents(table, stored, null)
     // An expired row is invisible, so it must not be in the way either.
     if (table.ttl) await this.deleteExpired(table, expiredPerInsert)
-    await this.#guard(table, stored, () =>
+    await this.#write(table, stored, () =>
       this.tables.statements.run(this.db, `insert ${table.name}`, Object.values(columns), () =>
         this.db.insertInto(table.name).values(columns),
       ),
@@ -75,7 +88,7 @@ export class SqlTransaction extends SqlReads implements StoreTransaction {
     const before = (await this.stored(table, [key])).get(key)
     if (before === undefined) throw notFound({ [table.primary.field]: key })
     await this.#checkParents(table, stored, before)
-    await this.#guard(table, stored, () =>
+    await this.#write(table, stored, () =>
       this.db.updateTable(table.name).set(columns).where(table.primary.name, '=', key).execute(),
     )
     if (JSON.stringify(before['tags']) !== JSON.stringify(stored['tags'])) {
@@ -158,6 +171,17 @@ export class SqlTransaction extends SqlReads implements StoreTransaction {
     }
   }
 
+  async #write(table: Table, row: Row, write: () => Promise<unknown>): Promise<void> {
+    if (!this.#context.engine.pipelines) return this.#guard(table, row, write)
+    const sent = this.#guard(table, row, write)
+      .catch(error => {
+        this.#failure ??= error
+      })
+      .finally(() => this.#sent.delete(sent))
+    this.#sent.add(sent)
+    if (this.#sent.size >= sentMax) await sent
+  }
+
   async #guard(table: Table, row: Row, write: () => Promise<unknown>): Promise<void> {
     try {
       await write()
@@ -179,7 +203,7 @@ export class SqlTransaction extends SqlReads implements StoreTransaction {
     const tags = row['tags']
     if (!Array.isArray(tags) || tags.length === 0) return
     const rows = [...new Set(tags as string[])].map(tag => ({ tag, entity_name: table.name, entity_id: key }))
-    await this.db.insertInto('entity_tags').values(rows).execute()
+    await this.#write(table, row, () => this.db.insertInto('entity_tags').values(rows).execute())
   }
 
   async #dropTags(table: Table, key: string): Promise<void> {
