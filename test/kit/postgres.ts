@@ -1,7 +1,7 @@
 /** A real PostgreSQL server for tests, of its own: Debian's programs, a temporary folder, a free port, gone at the end. */
 import { execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chmodSync, chownSync, existsSync, globSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, chownSync, existsSync, globSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
@@ -41,7 +41,15 @@ export function postgresIsMissing(): string | false {
   return 'no PostgreSQL server is installed: apt-get install postgresql, or KONG_TEST_POSTGRES=user:password@host:port'
 }
 
-export async function startPostgres(settings: readonly string[] = []): Promise<PostgresServer> {
+export interface StartOptions {
+  /** Turns TLS on. */
+  readonly certificate?: { readonly cert: string; readonly key: string }
+}
+
+export async function startPostgres(
+  settings: readonly string[] = [],
+  { certificate }: StartOptions = {},
+): Promise<PostgresServer> {
   if (outside !== undefined) return outsideServer(outside)
   if (programs === undefined) throw new Error('no PostgreSQL server is installed: apt-get install postgresql')
   const folder = mkdtempSync(join(tmpdir(), 'postgres-'))
@@ -65,6 +73,15 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
     'UTF8',
     '--no-sync',
   ])
+  if (certificate !== undefined) {
+    for (const [name, text] of [
+      ['server.crt', certificate.cert],
+      ['server.key', certificate.key],
+    ] as const) {
+      writeFileSync(join(data, name), text, { mode: 0o600 })
+      if (owner !== null) chownSync(join(data, name), owner.uid, owner.gid)
+    }
+  }
   const port = await freePort()
   const options = [
     `port=${port}`,
@@ -77,6 +94,8 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
     'logging_collector=off',
     ...settings,
   ]
+  // In the file, so that a test may turn it off while the server runs; what the command line says could not be changed.
+  if (certificate !== undefined) appendFileSync(join(data, 'postgresql.conf'), '\nssl = on\n')
   const start = () => {
     const given = options.map(option => `-c ${option}`).join(' ')
     run('pg_ctl', ['-D', data, '-w', '-t', '60', '-l', join(folder, 'log'), '-o', given, 'start'])

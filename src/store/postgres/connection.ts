@@ -1,5 +1,6 @@
 /** One connection to PostgreSQL: opened with TLS and schema as set, statements prepared once and kept. */
 import { createHash } from 'node:crypto'
+import { isIP } from 'node:net'
 import { type Client as PgClient, default as pg, type QueryResult } from 'pg'
 import { StoreError } from '../errors.ts'
 import { addressOf, type PostgresOptions, type PostgresTls } from './connection-options.ts'
@@ -138,7 +139,9 @@ async function connect(options: PostgresOptions, tls: PostgresTls | null, pipeli
 function tlsOptions({ verify, authorities, certificate, key, versionMin }: PostgresTls, host: string) {
   return {
     rejectUnauthorized: verify,
-    servername: host,
+    // What the certificate must name; an address cannot be asked for by SNI.
+    host,
+    ...(isIP(host) === 0 ? { servername: host } : {}),
     ...(authorities === null ? {} : { ca: authorities }),
     ...(certificate === null ? {} : { cert: certificate }),
     ...(key === null ? {} : { key }),
