@@ -2,13 +2,15 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { systemClock } from '../../src/base/clock.ts'
+import { systemRandom } from '../../src/base/random.ts'
 import type { PostgresOptions } from '../../src/store/postgres/connection-options.ts'
 import { openPostgresMigrations } from '../../src/store/postgres/postgres-migrations.ts'
 import { openPostgresStore } from '../../src/store/postgres/open-postgres-store.ts'
+import type { EntityStore } from '../../src/store/store.ts'
 import { postgresIsMissing, type PostgresServer, startPostgres } from '../kit/postgres.ts'
 import { contractCatalog } from './store.catalog.ts'
 import { storeContract } from './store.contract.ts'
-import { type OpenStore, raceProcesses } from './store.kit.ts'
+import { type OpenStore, raceProcesses, rowBuilders } from './store.kit.ts'
 import { storeChangesContract } from './store-changes.contract.ts'
 import { storeReadsContract } from './store-reads.contract.ts'
 
@@ -52,6 +54,43 @@ describe('store on PostgreSQL', { skip: postgresIsMissing() }, () => {
       for (const { entity, row } of rows) await tx.insert(entity, row)
     })
     return store
+  })
+
+  test('onHead() hears of commits again after the listening connection broke, and of those meanwhile', async () => {
+    const options = await database()
+    const open = (pollMs: number) =>
+      openPostgresStore({ options, catalog: contractCatalog, clock: systemClock, pollMs })
+    // One that would look by itself only in an hour, and one that can only look: its notifications go elsewhere.
+    const [heard, looked, writer] = [await open(3_600_000), await open(20), await open(3_600_000)]
+    const rows = rowBuilders(systemRandom)
+    const versions = (store: EntityStore) => {
+      const seen: number[] = []
+      let arrived = () => {}
+      store.onHead(({ version }) => {
+        seen.push(version)
+        arrived()
+      })
+      return async (version: number) => {
+        while (seen.at(-1) !== version) {
+          await new Promise<void>(resolve => {
+            arrived = resolve
+          })
+        }
+      }
+    }
+    const [heardOf, lookedAt] = [versions(heard), versions(looked)]
+    await server.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where query ~ '^(listen|select 1)' and datname = '${options.database}'`,
+    )
+    await writer.transaction(tx => tx.insert('houses', rows.house()))
+    // By the look that follows the new connection.
+    await heardOf(1)
+    await writer.transaction(tx => tx.insert('houses', rows.house()))
+    await Promise.all([heardOf(2), lookedAt(2)])
+    // A version that nobody was told of.
+    await server.query('update config_state set version = version + 1', options.database)
+    await lookedAt(3)
+    for (const store of [heard, looked, writer]) await store.close()
   })
 
   test('a database without tables is refused with the command that makes them', async () => {
