@@ -7,7 +7,7 @@ import type { ConfigChange, ConfigDelta, ConfigHead } from '../../entities/confi
 import { StoreError } from '../errors.ts'
 import { CHANGES_LENGTH_MAX, type EntityStore, type ExportedRow, type StoreTransaction } from '../store.ts'
 import { CHANGES_KEPT, changedKeys, readHead } from './change-log.ts'
-import type { SqlEngine } from './engine.ts'
+import type { Sql, SqlEngine } from './engine.ts'
 import { SqlReads } from './reads.ts'
 import { sqlRecords, sweepRecords } from './records.ts'
 import { Tables } from './tables.ts'
@@ -21,9 +21,9 @@ export interface SqlStoreOptions {
   readonly changesKept?: number
 }
 
-// Rows per batch of an export: about 1 MB, and a few milliseconds of the event loop.
-const exportBatchRows = 500
-const changesBatchRows = 250
+// Rows per batch: some hundred KiB, and a millisecond or two of the event loop.
+const exportBatchRows = 100
+const changesBatchRows = 100
 // An export that is not read on holds back the database's housekeeping; past this it is given up.
 const exportMsMax = 10 * 60_000
 const sweepBatchRows = 500
@@ -46,24 +46,7 @@ export function createSqlStore(options: SqlStoreOptions): EntityStore {
   })
 
   async function transaction<T>(work: (transaction: StoreTransaction) => Promise<T>): Promise<T> {
-    const { value, head } = await engine.write(async db => {
-      const current = new SqlTransaction(db, context)
-      try {
-        const value = await within(transactionMsMax, clock, work(current))
-        if (current.pending.isEmpty) await current.settle()
-        const head = current.pending.isEmpty ? null : await current.pending.write(db, changesKept)
-        if (head !== null) engine.announce(head)
-        return { value, head }
-      } catch (error) {
-        // A write that was refused is the reason of whatever failed after it.
-        await current.settle().catch(refusal => {
-          throw databaseError(refusal, engine)
-        })
-        throw databaseError(error, engine)
-      } finally {
-        current.end()
-      }
-    })
+    const { value, head } = await engine.write(db => runTransaction(db, work, context, changesKept))
     if (head !== null) heads.tell(head)
     return value
   }
@@ -104,6 +87,32 @@ export function createSqlStore(options: SqlStoreOptions): EntityStore {
       unsubscribe()
       await engine.close()
     },
+  }
+}
+
+/** Runs the work, and writes the version that it makes; null when it changed nothing that is exported. */
+async function runTransaction<T>(
+  db: Sql,
+  work: (transaction: StoreTransaction) => Promise<T>,
+  context: TransactionContext,
+  changesKept: number,
+): Promise<{ readonly value: T; readonly head: ConfigHead | null }> {
+  const { engine, clock } = context
+  const current = new SqlTransaction(db, context)
+  try {
+    const value = await within(transactionMsMax, clock, work(current))
+    if (current.pending.isEmpty) await current.settle()
+    const head = current.pending.isEmpty ? null : await current.pending.write(db, changesKept)
+    if (head !== null) engine.announce(head)
+    return { value, head }
+  } catch (error) {
+    // A write that was refused is the reason of whatever failed after it.
+    await current.settle().catch(refusal => {
+      throw databaseError(refusal, engine)
+    })
+    throw databaseError(error, engine)
+  } finally {
+    current.end()
   }
 }
 
