@@ -6,6 +6,7 @@ import type { EntityCatalog } from '../entities/catalog.ts'
 import type { Settings } from '../settings/definition.ts'
 import type { StoreMigrations } from '../store/migrations/store-migrations.ts'
 import type { EntityStore } from '../store/store.ts'
+import { cassandraFrom } from './cassandra-from.ts'
 import { postgresFrom, postgresReplicaFrom } from './postgres-from.ts'
 
 export interface OpenStoreOptions {
@@ -19,10 +20,16 @@ export interface OpenStoreOptions {
 export async function openNodeStore(options: OpenStoreOptions): Promise<EntityStore> {
   const { settings, catalog, clock, log } = options
   const store = await openStore(options)
-  if (settings.storage !== 'postgres') return store
+  const isOutage = await outageTest(settings)
+  if (isOutage === null) return store
   const { createStandbyStore } = await import('../store/standby/standby-store.ts')
-  const { isConnectionFailure } = await import('../store/postgres/connection-failure.ts')
-  return createStandbyStore({ store, catalog, clock, logger: log, isOutage: isConnectionFailure })
+  return createStandbyStore({ store, catalog, clock, logger: log, isOutage })
+}
+
+async function outageTest({ storage }: Settings): Promise<((error: unknown) => boolean) | null> {
+  if (storage === 'postgres') return (await import('../store/postgres/connection-failure.ts')).isConnectionFailure
+  if (storage === 'cassandra') return (await import('../store/cassandra/connection-failure.ts')).isCassandraOutage
+  return null
 }
 
 /** Rejects with a text for people when it cannot be reached, or its tables are not those of this version. */
@@ -43,6 +50,11 @@ export async function openStore({ settings, catalog, clock, log }: OpenStoreOpti
         logger: log,
         pollMs: settings.db_update_frequency * 1000,
       })
+    }
+    case 'cassandra': {
+      const { openCassandraStore } = await import('../store/cassandra/open-cassandra-store.ts')
+      const pollMs = settings.db_update_frequency * 1000
+      return openCassandraStore({ options: cassandraFrom(settings), catalog, clock, logger: log, pollMs })
     }
     default:
       throw new Error(`storage "${settings.storage}" is not there yet`)
@@ -68,6 +80,10 @@ export async function openMigrations({
     case 'postgres': {
       const { openPostgresMigrations } = await import('../store/postgres/postgres-migrations.ts')
       return openPostgresMigrations({ options: postgresFrom(settings), catalog, clock, lockMsMax })
+    }
+    case 'cassandra': {
+      const { openCassandraMigrations } = await import('../store/cassandra/cassandra-migrations.ts')
+      return openCassandraMigrations({ options: cassandraFrom(settings), catalog, clock, lockMsMax })
     }
     default:
       throw new Error(`storage "${settings.storage}" is not there yet`)

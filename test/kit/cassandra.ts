@@ -43,15 +43,15 @@ export async function startCassandra(): Promise<CassandraServer> {
   try {
     await daemon.start()
   } catch (error) {
-    await daemon.stop()
+    await daemon.stop('kill')
     rmSync(folder, { recursive: true, force: true })
     throw error
   }
   return {
     ...serverAt('127.0.0.1', port),
-    control: { stop: () => daemon.stop(), start: () => daemon.start() },
+    control: { stop: () => daemon.stop('drain'), start: () => daemon.start() },
     async close() {
-      await daemon.stop()
+      await daemon.stop('kill')
       rmSync(folder, { recursive: true, force: true })
     },
   }
@@ -112,7 +112,8 @@ class Daemon {
   async start(): Promise<void> {
     const log = openSync(join(this.#folder, 'log'), 'a')
     // The shell waits for our end of its input to close, which it does however this process ends, and ends the server.
-    const script = '"$@" </dev/null & server=$!; (read -r _; kill -9 $server) <&3 2>/dev/null & wait $server'
+    const script =
+      '"$@" </dev/null & server=$!; (signal=KILL; read -r word; [ "$word" = drain ] && signal=TERM; kill -$signal $server) <&3 2>/dev/null & wait $server'
     const guard = spawn('/bin/sh', ['-c', `exec 3<&0; ${script}`, 'guard', 'java', ...this.#arguments()], {
       stdio: ['pipe', log, log],
     })
@@ -121,8 +122,9 @@ class Daemon {
     await this.#answers()
   }
 
-  async stop(): Promise<void> {
-    this.#guard?.stdin?.end('stop\n')
+  /** In order, so that nothing written is lost; otherwise as fast as may be. */
+  async stop(how: 'drain' | 'kill'): Promise<void> {
+    this.#guard?.stdin?.end(`${how}\n`)
     await this.#ended
     this.#guard = null
   }
@@ -135,6 +137,8 @@ class Daemon {
       // One node: nobody to wait for.
       'cassandra.skip_wait_for_gossip_to_settle': '0',
       'cassandra.ring_delay_ms': '100',
+      // Changes of tables need not survive the loss of power.
+      'cassandra.unsafesystem': 'true',
       'java.security.manager': 'allow',
       'logback.configurationFile': new URL('./cassandra/logback.xml', import.meta.url).pathname,
     }

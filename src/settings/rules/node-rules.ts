@@ -3,13 +3,12 @@ import { resolve } from 'node:path'
 import { keyMatches, readKeyMaterial } from '../key-material.ts'
 import type { Findings, RuleContext } from './rule.ts'
 
-/** Stores that are in the schema, so that their settings load and are checked, but cannot be opened today. */
-const MISSING_STORES: readonly string[] = ['cassandra']
 const AVAILABLE_ROUTERS: readonly string[] = ['traditional', 'traditional_compatible']
 const KNOWN_VAULTS: readonly string[] = ['bundled', 'env', 'off']
 
 export function checkNode(context: RuleContext, findings: Findings): void {
   checkAvailability(context, findings)
+  checkCassandra(context, findings)
   checkCertificates(context, findings)
   checkFiles(context, findings)
   const { settings, origin } = context
@@ -26,10 +25,25 @@ export function checkNode(context: RuleContext, findings: Findings): void {
   }
 }
 
-function checkAvailability({ settings, origin }: RuleContext, { errors }: Findings): void {
-  if (MISSING_STORES.includes(settings.storage) && settings.role !== 'proxy') {
-    errors.push(`storage = ${settings.storage} is not available in this version` + origin('storage'))
+/** Kong 2.8 has the same two. */
+function checkCassandra({ settings, origin }: RuleContext, { errors }: Findings): void {
+  if (settings.storage !== 'cassandra') return
+  if (settings.cassandra_lb_policy.includes('DCAware') && settings.cassandra_local_datacenter === null) {
+    errors.push(
+      `must specify 'cassandra_local_datacenter' when ${settings.cassandra_lb_policy} policy is in use` +
+        origin('cassandra_lb_policy'),
+    )
   }
+  if (settings.cassandra_repl_strategy !== 'NetworkTopologyStrategy') return
+  const wrong = settings.cassandra_data_centers.find(text => !/^[^:]+:[1-9]\d{0,2}$/.test(text))
+  if (wrong !== undefined) {
+    errors.push(
+      `cassandra_data_centers: '${wrong}' is not of the form 'name:replicas'` + origin('cassandra_data_centers'),
+    )
+  }
+}
+
+function checkAvailability({ settings, origin }: RuleContext, { errors }: Findings): void {
   if (!AVAILABLE_ROUTERS.includes(settings.router_flavor)) {
     errors.push(
       `router_flavor = ${settings.router_flavor} is not available in this version (available: ` +

@@ -74,7 +74,14 @@ const REFUSED: readonly [env: Readonly<Record<string, string>>, error: string][]
   [{ cluster_control_plane: 'nohost' }, 'cluster_control_plane must be of form: <host>:<port>'],
   [{ cluster_control_plane: 'a:0' }, 'cluster_control_plane must be of form: <host>:<port>'],
   [{ node_id: 'x' }, 'node_id must be a valid UUID'],
-  [{ storage: 'cassandra' }, 'storage = cassandra is not available in this version'],
+  [
+    { storage: 'cassandra', cassandra_lb_policy: 'DCAwareRoundRobin' },
+    "must specify 'cassandra_local_datacenter' when DCAwareRoundRobin policy is in use",
+  ],
+  [
+    { storage: 'cassandra', cassandra_repl_strategy: 'NetworkTopologyStrategy', cassandra_data_centers: 'dc1:0' },
+    "cassandra_data_centers: 'dc1:0' is not of the form 'name:replicas'",
+  ],
   [{ pg_ssl_cert_key: 'KEY' }, 'pg_ssl_cert must be specified'],
   [{ router_flavor: 'expressions' }, 'router_flavor = expressions is not available in this version'],
   [{ headers: 'server_tokens,nope' }, "headers: invalid entry 'nope'"],

@@ -39,11 +39,12 @@ export async function openCassandraMigrations(given: CassandraMigrationsOptions)
   await (await connectCassandra(options, null)).close()
 
   async function alone(work: (client: CassandraClient) => Promise<void>): Promise<void> {
-    const client = await connectCassandra(options, options.keyspace)
+    const client = await connectCassandra(options, null)
     const who = crypto.randomUUID()
     try {
+      await onceVisible(() => client.define(`use ${quoted(options.keyspace)}`), given)
       await client.define(`create table if not exists ${META_TABLE} (key text primary key, value text)`)
-      await lock(client, who, clock, lockMsMax)
+      await onceVisible(() => lock(client, who, clock, lockMsMax), given)
       try {
         await work(client)
       } finally {
@@ -136,6 +137,19 @@ async function adoptShape(client: CassandraClient, tables: Tables, clock: Clock)
     const version = base.version + 1
     const next = { version, config_hash, changes: base.changes, prunedTo: version, prunedChanges: base.changes }
     if ((await log.commit({ ...base, shape }, [], { ...next, forgetTo: null })) !== null) return
+  }
+}
+
+/** What another node is just making exists for us before we can use it. */
+async function onceVisible<T>(work: () => Promise<T>, { options, clock }: CassandraMigrationsOptions): Promise<T> {
+  const deadline = clock.monotonic() + options.schemaAgreementMs
+  for (;;) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!/does not exist|unconfigured table/i.test(String(error)) || clock.monotonic() >= deadline) throw error
+      await scheduler.wait(lockRetryMs)
+    }
   }
 }
 

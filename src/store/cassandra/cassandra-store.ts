@@ -26,6 +26,8 @@ export interface CassandraStoreParts {
   readonly logger: Logger
   readonly pollMs: number
   readonly changesKept: number
+  /** How long another node's commit may be under way before this one completes it. */
+  readonly patienceMs?: number
 }
 
 const capabilities: StoreCapabilities = {
@@ -73,7 +75,7 @@ class CassandraStore implements EntityStore {
   constructor(parts: CassandraStoreParts) {
     const { client, tables, clock, logger } = parts
     this.#parts = parts
-    this.#log = new CommitLog(client, tables, clock)
+    this.#log = new CommitLog(client, tables, clock, parts.patienceMs)
     this.#reads = new CassandraReads(parts, 'outside')
     this.#heads = new HeadListeners(logger)
     this.records = cassandraRecords(client, clock)

@@ -49,8 +49,8 @@ export interface NextHead extends Pruning, Pick<StoreHead, 'version' | 'config_h
 const revisionsPerBucket = 1024
 const keysPerPart = 1000
 const charactersPerPart = 64 * 1024
-// The node that decided a commit is carrying it out, most likely; another takes over after this.
-const patienceMs = 1000
+/** The node that decided a commit is carrying it out, most likely; another takes over after this. */
+export const PATIENCE_MS = 1000
 const lookAgainMs = 10
 /** Intents that no reader needs any more: older than any export may take. */
 export const intentMsMax = 15 * 60_000
@@ -60,10 +60,12 @@ export class CommitLog {
   readonly #client: CassandraClient
   readonly #tables: Tables
   readonly #clock: Clock
+  readonly #patienceMs: number
   #applied = -1
   #marked: Promise<void> = Promise.resolve()
 
-  constructor(client: CassandraClient, tables: Tables, clock: Clock) {
+  constructor(client: CassandraClient, tables: Tables, clock: Clock, patienceMs = PATIENCE_MS) {
+    this.#patienceMs = patienceMs
     this.#client = client
     this.#tables = tables
     this.#clock = clock
@@ -79,7 +81,7 @@ export class CommitLog {
   /** The head, with all rows as it says. */
   async settled(): Promise<StoreHead> {
     const head = await this.read()
-    const deadline = this.#clock.monotonic() + patienceMs
+    const deadline = this.#clock.monotonic() + this.#patienceMs
     while (!(await this.#isApplied(head.revision))) {
       if (this.#clock.monotonic() < deadline) {
         await sleep(this.#clock, lookAgainMs)
