@@ -31,12 +31,12 @@ export async function* encodeSnapshot(batches: AsyncIterable<readonly ConfigChan
       held.push(part)
       heldBytes += part.length
       if (heldBytes < CHUNK_BYTES_MAX) continue
-      yield encodeChunk(Buffer.concat(held))
+      yield encodeChunk(...held)
       held = []
       heldBytes = 0
     }
   }
-  if (heldBytes > 0) yield encodeChunk(Buffer.concat(held))
+  if (heldBytes > 0) yield encodeChunk(...held)
 }
 
 export interface SnapshotReader {

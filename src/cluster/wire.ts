@@ -15,6 +15,7 @@ const KIND_DELTA = 1
 const KIND_CHUNK = 2
 const ENCODING_IDENTITY = 0
 const ENCODING_ZSTD = 1
+const CHUNK_HEAD = Uint8Array.of(KIND_CHUNK, ENCODING_IDENTITY)
 
 export const CHUNK_BYTES_MAX = 256 * 1024
 /** Larger deltas are sent as a snapshot, which streams: so neither side holds more than this of one in memory. */
@@ -34,8 +35,9 @@ export function encodeDelta(delta: ConfigDelta): Buffer | null {
   return frame(KIND_DELTA, ENCODING_ZSTD, zstdCompressSync(body, ZSTD_OPTIONS))
 }
 
-export function encodeChunk(bytes: Uint8Array): Buffer {
-  return frame(KIND_CHUNK, ENCODING_IDENTITY, bytes)
+/** From parts, so that what passes through in large amounts is copied once. */
+export function encodeChunk(...parts: readonly Uint8Array[]): Buffer {
+  return Buffer.concat([CHUNK_HEAD, ...parts])
 }
 
 function frame(kind: number, encoding: number, body: Uint8Array): Buffer {

@@ -1,4 +1,4 @@
-/** Worker processes: with a heap made for many short-lived strings, and some of them started before they are needed. */
+/** Worker processes, with the options of this one (bin/kong), and some of them started before they are needed. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { extname, join } from 'node:path'
@@ -6,17 +6,11 @@ import type { Settings } from '../settings/definition.ts'
 
 const WORKER = join(import.meta.dirname, `../worker${extname(import.meta.filename)}`)
 
-/**
- * MiB. Node's default of 16 lets each half of the young generation grow to that size before it is collected, which
- * costs resident memory and gains nothing here: what a request leaves behind is dead at once.
- */
-const SEMI_SPACE_MIB = 4
-
 function forkWorker(): ChildProcess {
   return fork(WORKER, [], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     // Else SIGUSR1 to the group of processes opens a debugger in a worker that is still starting.
-    execArgv: [...process.execArgv, '--disable-sigusr1', `--max-semi-space-size=${SEMI_SPACE_MIB}`],
+    execArgv: [...process.execArgv, '--disable-sigusr1'],
   })
 }
 
