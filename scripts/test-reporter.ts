@@ -30,9 +30,14 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
   const files = new Map<string, FileTally>()
   const failures: string[] = []
   const skips: string[] = []
+  const notes: string[] = []
   let output = ''
   for await (const { type, data } of source) {
     if (type === 'test:stderr' || type === 'test:stdout') output += data.message ?? ''
+    // What a test has to say of itself: figures, seeds. The runner's own summary has no file.
+    if (type === 'test:diagnostic' && data.file !== undefined) {
+      notes.push(`  note: ${relative(process.cwd(), data.file)}: ${data.message}`)
+    }
     if (type !== 'test:pass' && type !== 'test:fail') continue
     if (data.details?.type === 'suite') continue
     const file = data.file === undefined ? '' : relative(process.cwd(), data.file)
@@ -56,6 +61,7 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
     const counts = `${tally.passed} passed${tally.failed > 0 ? `, ${tally.failed} failed` : ''}${tally.skipped > 0 ? `, ${tally.skipped} skipped` : ''}`
     yield `${tally.failed > 0 ? '✗' : '✓'} ${file}: ${counts} (${(tally.milliseconds / 1000).toFixed(1)} s)\n`
   }
+  for (const note of notes) yield `${note}\n`
   for (const skip of skips) yield `${skip}\n`
   if (failures.length > 0) {
     if (output !== '') yield `\nOutput of the tests:\n${output.slice(-20_000)}\n`

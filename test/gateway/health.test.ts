@@ -90,7 +90,7 @@ test('a target that dies is taken out by active checks, comes back, and no reque
   assert.deepEqual(await healthOf(node.admin), { [one.address]: 'HEALTHY', [two.address]: 'HEALTHY' })
   assert.ok(two.state.probes.includes('127.0.0.1 yes'), `host and headers of probes: ${two.state.probes[0]}`)
 
-  const traffic = new Traffic(`${node.proxy}/`)
+  const traffic = new Traffic(t, `${node.proxy}/`)
   await traffic.more(50)
   await two.stop()
   await traffic.more(50)

@@ -61,7 +61,7 @@ test('hybrid mode keeps its promise from the first route to the loss of every co
   })
 
   const idsBefore = Object.keys(await statusOf(controlPlane.admin)).sort()
-  const traffic = new Traffic(`${first}/orders/1`, { headers: { apikey: 'secret-of-alice' } })
+  const traffic = new Traffic(t, `${first}/orders/1`, { headers: { apikey: 'secret-of-alice' } })
   await traffic.more(20)
 
   await t.test('with the control plane killed, data planes serve and restart from their copy', async () => {

@@ -11,7 +11,7 @@ test('kill -9 of the control plane under load fails no request and loses no ackn
   await admin(controlPlane.admin, 'POST', '/services', { name: 's', url: upstream.url })
   await admin(controlPlane.admin, 'POST', '/services/s/routes', { name: 'r', paths: ['/r'] })
   await eventually('the route', async () => (await send(`${proxy}/r`)).status === 200)
-  const traffic = new Traffic(`${proxy}/r`)
+  const traffic = new Traffic(t, `${proxy}/r`)
   const acknowledged: string[] = []
   for (let round = 0; round < 3; round++) {
     const writes = (async () => {
@@ -52,7 +52,7 @@ test('kill -9 of a worker under load fails only what that worker had in hand, an
   await admin(controlPlane.admin, 'POST', '/services/s/routes', { name: 'r', paths: ['/r'] })
   await eventually('the route', async () => (await send(`${proxy}/r`)).status === 200)
   const clients = 8
-  const traffic = new Traffic(`${proxy}/r`, { clients })
+  const traffic = new Traffic(t, `${proxy}/r`, { clients })
   await traffic.more(50)
   const before = plane.workerProcessIds()
   assert.equal(before.length, 2)

@@ -73,7 +73,7 @@ test('20,000 entities of 94 MiB reach a data plane under traffic, and no main pr
   )
   const before = { controlPlane: peakMemory(controlPlane), dataPlane: peakMemory(plane) }
 
-  const traffic = new Traffic(`http://127.0.0.1:${plane.proxyPort}/first`, { clients: 2 })
+  const traffic = new Traffic(t, `http://127.0.0.1:${plane.proxyPort}/first`, { clients: 2 })
   t.after(() => traffic.stop())
   const file = join(temporaryFolder(t), 'large.json')
   writeConfiguration(file, upstream)

@@ -119,7 +119,7 @@ describe('several control planes on PostgreSQL', { skip: postgresIsMissing() }, 
     await admin(nodes[0]!.admin, 'POST', '/services', { name: 's', url: upstream.url })
     await admin(nodes[0]!.admin, 'POST', '/services/s/routes', { name: 'r', paths: ['/r'] })
     for (const { proxy } of planes) await eventually('the route', async () => (await send(`${proxy}/r`)).status === 200)
-    const traffics = planes.map(({ proxy }) => new Traffic(`${proxy}/r`))
+    const traffics = planes.map(({ proxy }) => new Traffic(t, `${proxy}/r`))
     await Promise.all(traffics.map(traffic => traffic.more(50)))
     const writing = { goesOn: true, failures: [] as string[] }
     const writer = (async () => {

@@ -28,7 +28,7 @@ describe('PostgreSQL goes away', { skip }, () => {
       await eventually('the route', async () => (await send(`${proxy}/r`)).status === 200)
     }
     const ids = Object.keys(await statusOf(a!)).sort()
-    const traffic = new Traffic(`${plane.proxy}/r`)
+    const traffic = new Traffic(t, `${plane.proxy}/r`)
     // As if it had never had a configuration: its saved one is gone.
     await late.stop()
     rmSync(join(late.prefix, 'saved-config.db'))

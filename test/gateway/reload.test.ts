@@ -68,7 +68,7 @@ test('kong reload under load with more workers, fewer, and another port fails no
 })
 
 function traffic(t: TestContext, url: string): Traffic {
-  const traffic = new Traffic(url)
+  const traffic = new Traffic(t, url)
   t.after(() => traffic.stop())
   return traffic
 }

@@ -118,7 +118,7 @@ export async function eventually<T>(
   )
 }
 
-/** Steady traffic on keep-alive connections; counts what did not succeed. */
+/** Steady traffic on keep-alive connections until it is stopped or the test is over; counts what did not succeed. */
 export class Traffic {
   readonly #agent: Agent
   readonly failures: string[] = []
@@ -126,7 +126,12 @@ export class Traffic {
   #isRunning = true
   readonly #clients: Promise<void>[]
 
-  constructor(url: string, { clients = 4, headers = {}, isGood = (answer: Answer) => answer.status === 200 } = {}) {
+  constructor(
+    t: Pick<TestContext, 'after'>,
+    url: string,
+    { clients = 4, headers = {}, isGood = (answer: Answer) => answer.status === 200 } = {},
+  ) {
+    t.after(() => this.stop())
     const options = { keepAlive: true, maxSockets: 16 }
     this.#agent = url.startsWith('https:') ? new TlsAgent(options) : new Agent(options)
     this.#clients = Array.from({ length: clients }, async () => {
