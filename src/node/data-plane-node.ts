@@ -25,7 +25,7 @@ export async function startDataPlaneNode(context: NodeContext, endings: Endings)
   })
   endings.add(() => saved.close())
   const proxy = new ProxyHalf({ copy: saved, workerForks, settings, nodeId, hostname, log, clock, random })
-  endings.add(() => proxy.supervisor.stop())
+  endings.add(() => proxy.stop())
   await proxy.start()
 
   let client = await connect(context, proxy, saved)

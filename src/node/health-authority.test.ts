@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { manualClock } from '../../test/kit/config-rows.ts'
+import { silentLogger } from '../base/logger.ts'
 import { seededRandom } from '../base/random.ts'
 import type { ConfigChange, Row } from '../entities/config.ts'
 import type { PeerChange, PeerEvent } from '../proxy/health/peer-state.ts'
@@ -41,6 +42,7 @@ function fixture(rows: readonly ConfigChange[]) {
     resolver: { resolve: name => names.get(name) ?? { ok: false, failure: 'name_resolution_failed' } },
     clock: manualClock(),
     random: seededRandom(1),
+    log: silentLogger,
     broadcast: changes => told.push(...changes),
     tls: { clientCertificate: null, trustedCertificates: null },
   })

@@ -4,14 +4,16 @@
  */
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Clock } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import type { ConfigChange, Row } from '../entities/config.ts'
 import { isAddress, parseTarget } from '../proxy/balancer/target-address.ts'
 import { ActiveChecks } from '../proxy/health/active-checks.ts'
-import { CheckedUpstream } from '../proxy/health/checked-upstream.ts'
+import { CheckedUpstream, type HealthListener } from '../proxy/health/checked-upstream.ts'
 import { type ActiveRules, compileHealthRules } from '../proxy/health/health-rules.ts'
 import { parsePeerName, type PeerChange, type PeerIdentity, type PeerReport } from '../proxy/health/peer-state.ts'
-import { probePeer } from '../proxy/health/probe.ts'
+import { probeGrpc } from '../proxy/health/grpc-probe.ts'
+import { probeSocket } from '../proxy/health/probe.ts'
 import type { Resolver } from '../proxy/upstream/resolver.ts'
 import type { ConfigCopy } from './config-copy.ts'
 import { readerOf } from './config-copy.ts'
@@ -21,6 +23,7 @@ export interface HealthAuthorityOptions {
   readonly resolver: Resolver
   readonly clock: Clock
   readonly random: Random
+  readonly log: Logger
   /** To every worker. */
   readonly broadcast: (changes: readonly PeerChange[]) => void
   readonly tls: {
@@ -45,7 +48,7 @@ interface Checked {
 
 const FOLLOWED = new Set(['upstreams', 'targets'])
 
-export class HealthAuthority {
+export class HealthAuthority implements HealthListener {
   readonly #options: HealthAuthorityOptions
   readonly #checked = new Map<string, Checked>()
   readonly #targets = new Map<string, Map<string, TargetFacts>>()
@@ -112,7 +115,7 @@ export class HealthAuthority {
       this.#checked.delete(id)
       return
     }
-    const upstream = before?.upstream ?? new CheckedUpstream(id, rules, this.#options.broadcast)
+    const upstream = before?.upstream ?? new CheckedUpstream(id, rules, this)
     upstream.rules = rules
     const active = rules.active === null ? null : this.#probeRegularly(upstream, rules.active)
     this.#checked.set(id, { row, upstream, active, secureContext: null })
@@ -132,7 +135,8 @@ export class HealthAuthority {
       probe: peer => {
         const { row } = this.#checked.get(upstream.id)!
         const hostHeader = (row['host_header'] ?? null) as string | null
-        return probePeer(peer, { rules, hostHeader, secureContext: this.#secureContext(upstream.id, rules), clock })
+        const probe = rules.type === 'grpc' || rules.type === 'grpcs' ? probeGrpc : probeSocket
+        return probe(peer, { rules, hostHeader, secureContext: this.#secureContext(upstream.id, rules), clock })
       },
       onEvent: (peer, event) => upstream.count(`${peer.hostname}|${peer.ip}|${peer.port}`, event, 'active'),
     })
@@ -183,6 +187,18 @@ export class HealthAuthority {
       port: address.port || port,
       weight: weight === 0 || address.weight === null ? weight : Math.max(1, address.weight),
     }))
+  }
+
+  onChanges(changes: readonly PeerChange[]): void {
+    this.#options.broadcast(changes)
+  }
+
+  onTurn(upstreamId: string, { hostname, ip, port }: PeerIdentity, isUp: boolean): void {
+    const upstream = this.#checked.get(upstreamId)?.row['name']
+    const { log } = this.#options
+    const target = { upstream, target: hostname, ip, port }
+    if (isUp) log.notice('a target is healthy again', target)
+    else log.warn('a target is unhealthy and takes no traffic', target)
   }
 
   /** From a worker. A name may have given it an address that is not known here yet. */

@@ -42,6 +42,7 @@ export class ProxyHalf {
       resolver: createResolver({ settings: dns, clock, log }),
       clock,
       random,
+      log,
       tls,
       broadcast: changes => this.supervisor.broadcast({ type: 'peer-states', changes }),
     })
@@ -63,6 +64,10 @@ export class ProxyHalf {
   start(): Promise<void> {
     this.health.reset()
     return this.supervisor.start(this.#plan(this.#options.settings))
+  }
+  stop(): Promise<void> {
+    this.health.close()
+    return this.supervisor.stop()
   }
   reload(settings: Settings, drainTimeoutMs: number): Promise<void> {
     return this.supervisor.reload(this.#plan(settings), drainTimeoutMs)

@@ -23,7 +23,7 @@ export async function startTraditionalNode(context: NodeContext, endings: Ending
   const copy = new MemoryCopy(catalog.definitions.map(definition => definition.name))
   await fill(copy, control.source)
   const proxy = new ProxyHalf({ copy, workerForks, settings, nodeId, hostname, log, clock, random })
-  endings.add(() => proxy.supervisor.stop())
+  endings.add(() => proxy.stop())
   await proxy.start()
   const link = createLocalLink({
     source: control.source,

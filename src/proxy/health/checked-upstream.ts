@@ -15,17 +15,24 @@ interface CheckedPeer {
   readonly counters: PeerCounters
 }
 
+export interface HealthListener {
+  /** What the workers need to know. */
+  onChanges(changes: readonly PeerChange[]): void
+  /** A peer was taken out of traffic, or put back. */
+  onTurn(upstreamId: string, peer: PeerIdentity, isUp: boolean): void
+}
+
 export class CheckedUpstream {
   readonly id: string
   /** May be replaced; peers keep their counters over it. */
   rules: HealthRules
   readonly #peers = new Map<string, CheckedPeer>()
-  readonly #onChanges: (changes: readonly PeerChange[]) => void
+  readonly #listener: HealthListener
 
-  constructor(id: string, rules: HealthRules, onChanges: (changes: readonly PeerChange[]) => void) {
+  constructor(id: string, rules: HealthRules, listener: HealthListener) {
     this.id = id
     this.rules = rules
-    this.#onChanges = onChanges
+    this.#listener = listener
   }
 
   /** The peers there are now. Those that stay keep their state, new ones are healthy. */
@@ -40,7 +47,7 @@ export class CheckedUpstream {
       if (this.#peers.get(name)!.counters.state !== 'healthy') changes.push(this.#change(name, 'healthy'))
       this.#peers.delete(name)
     }
-    if (changes.length > 0) this.#onChanges(changes)
+    if (changes.length > 0) this.#listener.onChanges(changes)
   }
 
   add(identity: PeerIdentity): void {
@@ -66,18 +73,25 @@ export class CheckedUpstream {
   count(name: string, event: PeerEvent, kind: 'active' | 'passive'): void {
     const limit = this.rules[kind]?.limits[event] ?? 0
     const counters = this.#peers.get(name)?.counters
-    if (counters?.count(event, limit)) this.#onChanges([this.#change(name, counters.state)])
+    if (counters !== undefined) this.#note(name, counters, () => counters.count(event, limit))
   }
 
   /** By hand: one address, or all of a host name at a port. */
   force(wanted: { readonly hostname: string; readonly ip: string | null; readonly port: number }, isUp: boolean): void {
-    const changes: PeerChange[] = []
     for (const [name, { identity, counters }] of this.#peers) {
       const { hostname, ip, port } = identity
-      if (hostname !== wanted.hostname || port !== wanted.port || ip !== (wanted.ip ?? ip)) continue
-      if (counters.force(isUp ? 'healthy' : 'unhealthy')) changes.push(this.#change(name, counters.state))
+      if (hostname === wanted.hostname && port === wanted.port && ip === (wanted.ip ?? ip))
+        this.#note(name, counters, () => counters.force(isUp ? 'healthy' : 'unhealthy'))
     }
-    if (changes.length > 0) this.#onChanges(changes)
+  }
+
+  /** Makes a change of counters known, if it changed the state. */
+  #note(name: string, counters: PeerCounters, count: () => boolean): void {
+    const wasUp = takesTraffic(counters.state)
+    if (!count()) return
+    this.#listener.onChanges([this.#change(name, counters.state)])
+    const isUp = takesTraffic(counters.state)
+    if (isUp !== wasUp) this.#listener.onTurn(this.id, this.#peers.get(name)!.identity, isUp)
   }
 
   /** All that a worker cannot assume. */

@@ -7,7 +7,7 @@ import { selfSignedPair } from '../../../test/kit/certificate-pair.ts'
 import { ManualClock } from '../../../test/simulation/manual-clock.ts'
 import { systemClock } from '../../base/clock.ts'
 import { type ActiveRules, compileHealthRules } from './health-rules.ts'
-import { probePeer } from './probe.ts'
+import { probeSocket } from './probe.ts'
 
 function rulesOf(active: object): ActiveRules {
   const counts = { interval: 1, http_statuses: [500], tcp_failures: 1, http_failures: 1, timeouts: 1 }
@@ -39,12 +39,12 @@ async function aServer(t: TestContext, answer: string | null, requests: string[]
 }
 
 const check = (port: number, active: object, more: object = {}) =>
-  probePeer(
+  probeSocket(
     { hostname: 'a.test', ip: '127.0.0.1', port },
     { rules: rulesOf(active), hostHeader: null, secureContext: null, clock: systemClock, ...more },
   )
 
-test('probePeer() asks by http and takes the status for what the rules say', async t => {
+test('probeSocket() asks by http and takes the status for what the rules say', async t => {
   const requests: string[] = []
   const headers = { 'x-a': ['1', '2'] }
   const ok = await aServer(t, 'HTTP/1.1 200 OK\r\n\r\n', requests)
@@ -58,7 +58,7 @@ test('probePeer() asks by http and takes the status for what the rules say', asy
   assert.equal(await check(await aServer(t, `${'x'.repeat(5000)}`), {}), 'http_failure')
 })
 
-test('probePeer() tells refused and closed connections from silence', async t => {
+test('probeSocket() tells refused and closed connections from silence', async t => {
   const closed = createServer()
   const port = await listen(t, closed)
   await new Promise(resolve => closed.close(resolve))
@@ -71,14 +71,14 @@ test('probePeer() tells refused and closed connections from silence', async t =>
   assert.equal(await waiting, 'timeout')
 })
 
-test('probePeer() by tcp is content with a connection', async t => {
+test('probeSocket() by tcp is content with a connection', async t => {
   const requests: string[] = []
   const port = await aServer(t, null, requests)
   assert.equal(await check(port, { type: 'tcp' }), 'success')
   assert.deepEqual(requests, [])
 })
 
-test('probePeer() by https sends the name and verifies the certificate if told to', async t => {
+test('probeSocket() by https sends the name and verifies the certificate if told to', async t => {
   const { cert, key } = selfSignedPair('a.test')
   const names: (string | false | null)[] = []
   const server = createTlsServer({ cert, key }, socket => {

@@ -1,6 +1,6 @@
 /** One active check of one peer: connects, and for http asks once. What came of it is an event, or nothing that counts. */
 import { connect as connectPlain, isIP, type Socket } from 'node:net'
-import { connect as connectTls, type SecureContext } from 'node:tls'
+import { type ConnectionOptions, connect as connectTls, type SecureContext } from 'node:tls'
 import type { Clock, Timer } from '../../base/clock.ts'
 import type { ActiveRules } from './health-rules.ts'
 import type { PeerEvent, PeerIdentity } from './peer-state.ts'
@@ -16,7 +16,8 @@ export interface ProbeOptions {
 /** A status line longer than this is none. */
 const STATUS_LINE_BYTES_MAX = 4096
 
-export function probePeer(peer: PeerIdentity, options: ProbeOptions): Promise<PeerEvent | null> {
+/** By http, https or tcp. */
+export function probeSocket(peer: PeerIdentity, options: ProbeOptions): Promise<PeerEvent | null> {
   return new Promise(resolve => new Probe(peer, options, resolve))
 }
 
@@ -33,7 +34,7 @@ class Probe {
     this.#options = options
     this.#resolve = resolve
     const { type } = options.rules
-    const isTls = type === 'https' || type === 'grpcs'
+    const isTls = type === 'https'
     this.#timer = this.#deadline('timeout')
     this.#socket = isTls ? this.#connectTls() : connectPlain({ host: peer.ip, port: peer.port })
     this.#socket.once('connect', () => (isTls ? this.#wait('tcp_failure') : this.#connected()))
@@ -45,21 +46,13 @@ class Probe {
   }
 
   #connectTls(): Socket {
-    const { rules, hostHeader, secureContext } = this.#options
-    const name = hostnameOf(rules.sni ?? hostHeader ?? this.#peer.hostname)
-    return connectTls({
-      host: this.#peer.ip,
-      port: this.#peer.port,
-      ...(isIP(name) === 0 ? { servername: name } : {}),
-      ...(secureContext === null ? {} : { secureContext }),
-      rejectUnauthorized: rules.verifiesCertificate,
-    })
+    const { hostname, ip, port } = this.#peer
+    return connectTls({ host: ip, port, ...tlsOptionsOf(hostname, this.#options) })
   }
 
   #connected(): void {
     const { rules, hostHeader } = this.#options
-    // Kong has no check of its own for gRPC; that somebody accepts connections is what can be told from outside.
-    if (rules.type === 'tcp' || rules.type === 'grpc' || rules.type === 'grpcs') return this.#end('success')
+    if (rules.type === 'tcp') return this.#end('success')
     this.#wait('timeout')
     const host = hostHeader ?? this.#peer.hostname
     const lines = Object.entries(rules.headers).flatMap(([name, values]) =>
@@ -92,6 +85,16 @@ class Probe {
     this.#timer.cancel()
     this.#socket.destroy()
     this.#resolve(event)
+  }
+}
+
+/** Name and trust of a TLS connection to a peer. */
+export function tlsOptionsOf(hostname: string, { rules, hostHeader, secureContext }: ProbeOptions): ConnectionOptions {
+  const name = hostnameOf(rules.sni ?? hostHeader ?? hostname)
+  return {
+    ...(isIP(name) === 0 ? { servername: name } : {}),
+    ...(secureContext === null ? {} : { secureContext }),
+    rejectUnauthorized: rules.verifiesCertificate,
   }
 }
 
