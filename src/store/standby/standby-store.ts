@@ -52,7 +52,8 @@ export function createStandbyStore(options: StandbyStoreOptions): EntityStore {
         () => store.export(),
         copy => copy.export(),
       ),
-    ping: () => store.ping(),
+    // Known already: whoever asks for the status need not wait for another timeout.
+    ping: async () => !standby.isAway && (await store.ping()),
     sweep: () => store.sweep(),
     async close() {
       await standby.close()
@@ -80,6 +81,10 @@ class Standby {
     this.#follow()
   }
 
+  get isAway(): boolean {
+    return this.#probe !== null
+  }
+
   read<T>(entity: string | null, work: (reads: Reads) => Promise<T>): Promise<T> {
     const copy = entity === null || this.#copy.holds(entity) ? () => work(this.#copy.reads) : null
     return this.attempt(() => work(this.#options.store), this.#copy.isLoaded ? copy : null)
@@ -96,7 +101,7 @@ class Standby {
       return await ask()
     } catch (error) {
       if (stand === null || !this.#options.isOutage(error)) throw error
-      this.#isAway()
+      this.#noteAway()
       return stand()
     }
   }
@@ -109,7 +114,7 @@ class Standby {
     await this.#following
   }
 
-  #isAway(): void {
+  #noteAway(): void {
     if (this.#probe !== null || this.#isClosed) return
     const { clock, logger, store } = this.#options
     logger.warn(`the database is away: version ${this.#copy.head.version} is served from memory until it answers`)
