@@ -22,7 +22,6 @@ export function cassandraFrom(settings: Settings): CassandraOptions {
     balancing: settings.cassandra_lb_policy as CassandraOptions['balancing'],
     localDatacenter: settings.cassandra_local_datacenter,
     replication: replicationFrom(settings),
-    refreshMs: settings.cassandra_refresh_frequency * 1000,
     schemaAgreementMs: settings.cassandra_schema_consensus_timeout,
   }
 }

@@ -79,7 +79,6 @@ export function cassandraOptions(given: Partial<CassandraOptions>): CassandraOpt
     balancing: 'RequestRoundRobin',
     localDatacenter: null,
     replication: { strategy: 'SimpleStrategy', factor: 1 },
-    refreshMs: 60_000,
     schemaAgreementMs: 10_000,
     ...given,
   }

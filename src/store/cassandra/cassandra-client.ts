@@ -98,8 +98,6 @@ function clientOptions(options: CassandraOptions, keyspace: string | null): cass
     ...(keyspace === null ? {} : { keyspace }),
     protocolOptions: { port, maxSchemaAgreementWaitSeconds: Math.max(1, Math.ceil(schemaAgreementMs / 1000)) },
     socketOptions: { connectTimeout: timeoutMs, readTimeout: timeoutMs },
-    // Nothing is reported to anyone but the store.
-    monitorReporting: { enabled: false },
     // Times of writes are ours where order matters, and the server's everywhere else: never this machine's clock.
     policies: {
       loadBalancing: balancingOf(options),

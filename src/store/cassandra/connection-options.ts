@@ -33,8 +33,6 @@ export interface CassandraOptions {
   readonly localDatacenter: string | null
   /** With which the keyspace is made; one that exists stays as it is. */
   readonly replication: CassandraReplication
-  /** Between looks at which nodes the cluster has, beside what the cluster tells by itself; 0 is never. */
-  readonly refreshMs: number
   /** How long all nodes may take to agree on the tables. */
   readonly schemaAgreementMs: number
 }
