@@ -12,7 +12,6 @@ import { ActiveChecks } from '../proxy/health/active-checks.ts'
 import { CheckedUpstream, type HealthListener } from '../proxy/health/checked-upstream.ts'
 import { type ActiveRules, compileHealthRules } from '../proxy/health/health-rules.ts'
 import { parsePeerName, type PeerChange, type PeerIdentity, type PeerReport } from '../proxy/health/peer-state.ts'
-import { probeGrpc } from '../proxy/health/grpc-probe.ts'
 import { probeSocket } from '../proxy/health/probe.ts'
 import type { Resolver } from '../proxy/upstream/resolver.ts'
 import type { ConfigCopy } from './config-copy.ts'
@@ -132,11 +131,15 @@ export class HealthAuthority implements HealthListener {
         await this.#followNames(upstream)
         return upstream.peers(areUp)
       },
-      probe: peer => {
+      probe: async peer => {
         const { row } = this.#checked.get(upstream.id)!
         const hostHeader = (row['host_header'] ?? null) as string | null
-        const probe = rules.type === 'grpc' || rules.type === 'grpcs' ? probeGrpc : probeSocket
-        return probe(peer, { rules, hostHeader, secureContext: this.#secureContext(upstream.id, rules), clock })
+        const secureContext = this.#secureContext(upstream.id, rules)
+        const options = { rules, hostHeader, secureContext, clock }
+        if (rules.type !== 'grpc' && rules.type !== 'grpcs') return probeSocket(peer, options)
+        // Loaded when it is needed: HTTP/2 takes megabytes of every node.
+        const { probeGrpc } = await import('../proxy/health/grpc-probe.ts')
+        return probeGrpc(peer, options)
       },
       onEvent: (peer, event) => upstream.count(`${peer.hostname}|${peer.ip}|${peer.port}`, event, 'active'),
     })
