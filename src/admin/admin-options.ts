@@ -76,6 +76,7 @@ export interface DatabaseLess {
 }
 
 export interface AdminOptions {
+  readonly accessLog: ((line: string) => void) | null
   readonly listen: readonly ListenAddress[]
   readonly tls: readonly TlsIdentity[] | null
   readonly repository: Repository

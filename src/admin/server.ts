@@ -33,6 +33,7 @@ export function createAdminServer(options: AdminOptions): AdminServer {
     listen: options.listen,
     tls: options.tls,
     clock,
+    accessLog: options.accessLog,
     escapesTargets: true,
     onRequest,
     refuse: status => ({

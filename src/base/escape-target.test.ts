@@ -22,6 +22,7 @@ test('escapeTarget() escapes the bytes beyond ASCII of a request line, and nothi
 test('escapeTargets() takes such targets on one connection, and leaves bodies as they are', async () => {
   const seen: string[] = []
   const listener = createHttpListener({
+    accessLog: null,
     listen: [
       {
         host: '127.0.0.1',

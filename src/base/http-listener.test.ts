@@ -25,6 +25,7 @@ const plain: ListenAddress = {
 
 const listenerFor = (part: Partial<HttpListenerOptions>) =>
   createHttpListener({
+    accessLog: null,
     listen: [plain],
     tls: null,
     clock: systemClock,

@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream'
 import type { Clock } from './clock.ts'
 import { escapeTargets } from './escape-target.ts'
 import type { ListenAddress } from './listen-address.ts'
+import { escapeLogged, timestampOf } from './log-line.ts'
 import { http } from './node-http.ts'
 
 export interface TlsIdentity {
@@ -22,6 +23,8 @@ export interface HttpListenerOptions {
   readonly tls: readonly TlsIdentity[] | null
   readonly clock: Clock
   readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void
+  /** One line per request in nginx's combined format, without newline; null when there is no access log. */
+  readonly accessLog: ((line: string) => void) | null
   /** Takes targets with bytes beyond ASCII, escaped: see escape-target.ts. */
   readonly escapesTargets?: boolean
   /** The whole answer to a request that is not HTTP, or exceeds a limit; the connection is closed after it. */
@@ -91,9 +94,24 @@ function createOne(options: HttpListenerOptions, address: ListenAddress): Server
   server.maxHeadersCount = headerCountMax
   server.maxConnections = connectionsMax
   if (options.escapesTargets === true) escapeTargets(server)
+  if (options.accessLog !== null) logRequests(server, options.accessLog, options.clock)
   server.on('request', options.onRequest)
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuse(options, error, socket))
   return server
+}
+
+function logRequests(server: Server, write: (line: string) => void, clock: Clock): void {
+  server.on('request', (request, response) => {
+    const peer = request.socket.remoteAddress ?? 'unix:'
+    const bytesBefore = request.socket.bytesWritten
+    response.once('close', () => {
+      const { method, url = '', httpVersion, headers } = request
+      const line = escapeLogged(`${method} ${url} HTTP/${httpVersion}`)
+      const rest = `"${escapeLogged(headers.referer ?? '-')}" "${escapeLogged(headers['user-agent'] ?? '-')}"`
+      const bytes = Math.max(0, request.socket.bytesWritten - bytesBefore)
+      write(`${peer} - - [${timestampOf(clock.now())}] "${line}" ${response.statusCode} ${bytes} ${rest}`)
+    })
+  })
 }
 
 function createTls(options: HttpListenerOptions, limits: object): Server {

@@ -6,7 +6,7 @@ import { settingsDocument } from '../settings/document.ts'
 import { responseHeaders } from '../settings/header-tokens.ts'
 import type { ControlHalf } from './control-half.ts'
 import type { NodeContext } from './node-context.ts'
-import { apiCertificates, createMetrics, createNodeStats, type NodeView } from './node-view.ts'
+import { accessLogOf, apiCertificates, createMetrics, createNodeStats, type NodeView } from './node-view.ts'
 import type { ProxyHalf } from './proxy-half.ts'
 import { createUpstreamHealth } from './target-health.ts'
 
@@ -20,6 +20,7 @@ export function createAdmin(
   const headers = responseHeaders(settings.headers)
   return createAdminServer({
     listen: settings.admin_listen,
+    accessLog: accessLogOf(context, settings.admin_access_log),
     tls: apiCertificates(settings, 'admin'),
     repository: control.repository,
     store: control.store,

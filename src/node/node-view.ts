@@ -1,4 +1,5 @@
 /** The node as its HTTP APIs, Admin and Status, see it. */
+import { logFileOf } from '../base/log-files.ts'
 import type { NodeStats } from '../admin/admin-options.ts'
 import type { ClusterAdmin } from '../admin/cluster-admin.ts'
 import type { EntityReader } from '../entities/entity-reader.ts'
@@ -90,4 +91,10 @@ const NO_COUNTS = { accepted: 0, active: 0, handled: 0, requests: 0, reading: 0,
 /** Null when the API has no TLS listener. */
 export function apiCertificates(settings: Settings, api: 'admin' | 'status') {
   return settings[`${api}_listen`].some(address => address.ssl) ? listenerCertificates(settings, api) : null
+}
+
+/** Where an access log setting writes, or null for `off`. */
+export function accessLogOf(context: NodeContext, setting: string): ((line: string) => void) | null {
+  const file = logFileOf(setting)
+  return file === null ? null : context.logTo(file)
 }

@@ -1,5 +1,5 @@
 /** The access log: nginx's combined format with Kong's request id behind it. */
-import { timestampOf } from './local-time.ts'
+import { escapeLogged, timestampOf } from '../base/log-line.ts'
 import type { Exchange } from './exchange.ts'
 
 export function accessLogLine(exchange: Exchange): string {
@@ -23,13 +23,4 @@ function remoteUser(authorization: string | undefined): string {
   const text = Buffer.from(match[1]!, 'base64').toString('latin1')
   const colon = text.indexOf(':')
   return colon > 0 ? escapeLogged(text.slice(0, colon)) : '-'
-}
-
-/** Quotes, backslashes and what is not printable ASCII as `\xHH`, so that no client can forge a line. */
-function escapeLogged(text: string): string {
-  return /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/.test(text) ? text : text.replace(/["\\]|[^\x20-\x7e]/g, escapeByte)
-}
-
-function escapeByte(character: string): string {
-  return `\\x${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
 }

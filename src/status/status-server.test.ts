@@ -8,6 +8,7 @@ import { createStatusServer, type StatusOptions } from './status-server.ts'
 async function withServer(part: Partial<StatusOptions>, use: (origin: string) => Promise<void>): Promise<void> {
   const address = { host: '127.0.0.1', port: 0, ssl: false, http2: false, proxyProtocol: false, reuseport: false }
   const server = createStatusServer({
+    accessLog: null,
     listen: [{ ...address, backlog: null, ipv6only: false }],
     tls: null,
     clock: systemClock,

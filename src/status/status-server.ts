@@ -17,6 +17,7 @@ export interface StatusOptions {
   readonly tls: readonly TlsIdentity[] | null
   readonly clock: Clock
   readonly logger: Logger
+  readonly accessLog: ((line: string) => void) | null
   /** Null when the node may take traffic, else why not. */
   readonly notReady: () => Promise<string | null>
   /** From now on `/status/ready` answers 503, so that no new traffic comes. */
@@ -50,7 +51,8 @@ export function createStatusServer(options: StatusOptions): HttpListener {
     )
   }
 
-  return createHttpListener({ listen: options.listen, tls: options.tls, clock, onRequest })
+  const { listen, tls, accessLog } = options
+  return createHttpListener({ listen, tls, clock, accessLog, onRequest })
 }
 
 async function answer(options: StatusOptions, request: IncomingMessage): Promise<StatusReply> {

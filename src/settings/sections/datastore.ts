@@ -103,8 +103,8 @@ export const datastore = section(
     ...cassandra,
     declarative_config: string(
       null,
-      'File with the whole configuration, for `storage = memory`; YAML or JSON. On a data plane it is served until a ' +
-        'control plane has answered.',
+      'File with the whole configuration, for `storage = memory` with `role = traditional`; YAML or JSON. A data plane ' +
+        'does not read it: it starts from its saved configuration.',
       { path: true },
     ),
     declarative_config_string: string(null, 'The same as text instead of a file.', { sensitive: true }),

@@ -65,6 +65,7 @@ export async function openAdmin(part: Partial<AdminOptions> = {}, withoutDatabas
   const store = withoutDatabase ? memory : await openEmbeddedStore({ path: join(folder, 'store.db'), catalog, clock })
   const address = { host: '127.0.0.1', port: 0, ssl: false, http2: false, proxyProtocol: false, reuseport: false }
   const server = createAdminServer({
+    accessLog: null,
     listen: [{ ...address, backlog: null, ipv6only: false }],
     tls: null,
     repository: createRepository({ store, catalog, clock, random: systemRandom }),
