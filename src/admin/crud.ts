@@ -125,9 +125,10 @@ function childCollectionEndpoint({ repository, catalog }: CrudContext, reference
       async GET(request) {
         const parent = await repository.find(references.name, paramOf(request, references))
         if (parent === null) return notFound
-        const [size, offset, tags] = ['size', 'offset', 'tags'].map(option => pageOption(request.query, option))
+        // Kong ignores `tags` here: a nested collection is filtered by its parent alone.
+        const [size, offset] = ['size', 'offset'].map(option => pageOption(request.query, option))
         const foreign = { field, key: parent['id'] as string }
-        return collectionReply(await repository.page(entity.name, { size, offset, tags, foreign }), request.path)
+        return collectionReply(await repository.page(entity.name, { size, offset, foreign }), request.path)
       },
       async POST(request) {
         const parent = await repository.find(references.name, paramOf(request, references))

@@ -118,3 +118,10 @@ test('a tag or name that is no UTF-8 is refused or not found, and one that is ne
     { ask: 'DELETE /routes/gr%C3%B6%C3%9Fe', status: 204 },
   ])
 })
+
+test('tags do not filter a nested collection', async () => {
+  const ids = (body: any) => body.data.map((row: { id: string }) => row.id)
+  const all = (await admin.ask('GET /services/p0/routes')).body
+  assert.ok(all.data.length >= 3)
+  assert.deepEqual(ids((await admin.ask('GET /services/p0/routes?tags=none')).body), ids(all))
+})
