@@ -149,11 +149,12 @@ export class HealthAuthority implements HealthListener {
   #secureContext(id: string, rules: ActiveRules): SecureContext | null {
     const checked = this.#checked.get(id)!
     if (rules.type !== 'https' && rules.type !== 'grpcs') return null
+    if (checked.secureContext !== null) return checked.secureContext
     const { tls, copy } = this.#options
     const certificateId = (checked.row['client_certificate'] as { readonly id: string } | null)?.id
     const own = certificateId === undefined ? null : readerOf(copy).find('certificates', certificateId)
     const pair = own === null ? tls.clientCertificate : { cert: String(own['cert']), key: String(own['key']) }
-    checked.secureContext ??= createSecureContext({
+    checked.secureContext = createSecureContext({
       ...(pair ?? {}),
       ...(tls.trustedCertificates === null ? {} : { ca: tls.trustedCertificates }),
     })
