@@ -122,7 +122,7 @@ export class HealthAuthority implements HealthListener {
   }
 
   #probeRegularly(upstream: CheckedUpstream, rules: ActiveRules): ActiveChecks {
-    const { clock, random } = this.#options
+    const { clock, random, log } = this.#options
     return new ActiveChecks({
       rules,
       clock,
@@ -140,6 +140,10 @@ export class HealthAuthority implements HealthListener {
         // Loaded when it is needed: HTTP/2 takes megabytes of every node.
         const { probeGrpc } = await import('../proxy/health/grpc-probe.ts')
         return probeGrpc(peer, options)
+      },
+      onFault: ({ hostname, port }, error) => {
+        log.error(`no health check of '${hostname}:${port}': ${error.message}`)
+        return null
       },
       onEvent: (peer, event) => upstream.count(`${peer.hostname}|${peer.ip}|${peer.port}`, event, 'active'),
     })

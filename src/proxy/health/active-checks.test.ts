@@ -24,9 +24,14 @@ function fixture({ up = peersNamed('a'), down = peersNamed(), healthy = 2, unhea
     peers: async areUp => (areUp ? up : down),
     probe: ({ ip }) => {
       probed.push(ip)
+      if (ip === 'faulty') return Promise.reject(new Error('no certificate'))
       return new Promise(resolve => answers.set(ip, resolve))
     },
     onEvent: ({ ip }, event) => events.push(`${ip} ${event}`),
+    onFault: ({ ip }, error) => {
+      events.push(`${ip} ${error.message}`)
+      return null
+    },
   })
   const pass = async (ms: number) => {
     clock.advance(ms)
@@ -77,4 +82,12 @@ test('stop() ends it, and what is under way counts no more', async () => {
   await pass(10_000)
   assert.equal(probed.length, 1)
   assert.deepEqual(events, [])
+})
+
+test('ActiveChecks survives a probe that cannot be made', async () => {
+  const { probed, events, pass } = fixture({ up: peersNamed('faulty') })
+  await pass(2000)
+  await pass(2000)
+  assert.deepEqual(probed, ['faulty', 'faulty'])
+  assert.deepEqual(events, ['faulty no certificate', 'faulty no certificate'])
 })

@@ -12,6 +12,8 @@ export interface ActiveChecksOptions {
   readonly peers: (areUp: boolean) => Promise<readonly PeerIdentity[]>
   readonly probe: (peer: PeerIdentity) => Promise<PeerEvent | null>
   readonly onEvent: (peer: PeerIdentity, event: PeerEvent) => void
+  /** The probe itself failed. Returns what to take it for. */
+  readonly onFault: (peer: PeerIdentity, error: Error) => PeerEvent | null
 }
 
 export class ActiveChecks {
@@ -52,9 +54,10 @@ export class ActiveChecks {
   }
 
   async #work(waiting: PeerIdentity[]): Promise<void> {
-    const { probe, onEvent } = this.#options
+    const { probe, onEvent, onFault } = this.#options
     for (let peer = waiting.pop(); peer !== undefined && !this.#isStopped; peer = waiting.pop()) {
-      const event = await probe(peer)
+      // A probe that cannot even be made (a certificate that does not load, say) tells nothing of the peer.
+      const event = await probe(peer).catch((error: Error) => onFault(peer, error))
       if (event !== null && !this.#isStopped) onEvent(peer, event)
     }
   }

@@ -74,3 +74,10 @@ test('probeGrpc() counts statuses of HTTP, silence, and peers that speak somethi
   await new Promise(resolve => other.close(resolve))
   assert.equal(await check(port), 'tcp_failure', 'nobody listens')
 })
+
+test('probeGrpc() rejects when its headers cannot be sent', async t => {
+  const port = await aServer(t, () => {})
+  const wrong = { ...rules, headers: { connection: ['close'] } }
+  const peer = { hostname: 'a.test', ip: '127.0.0.1', port }
+  await assert.rejects(probeGrpc(peer, { rules: wrong, hostHeader: null, secureContext: null, clock: systemClock }))
+})

@@ -15,7 +15,7 @@ const ANSWER_BYTES_MAX = 4096
 
 export function probeGrpc(peer: PeerIdentity, options: ProbeOptions): Promise<PeerEvent | null> {
   const { rules, clock } = options
-  return new Promise(resolve => {
+  return new Promise((resolve, reject) => {
     const session = openSession(peer, options)
     const end = (event: PeerEvent | null) => {
       timer.cancel()
@@ -25,7 +25,15 @@ export function probeGrpc(peer: PeerIdentity, options: ProbeOptions): Promise<Pe
     const timer = clock.after(rules.timeoutMs, () => end('timeout'))
     session.once('error', () => end('tcp_failure'))
     session.once('close', () => end('tcp_failure'))
-    session.once('connect', () => ask(session, options, end))
+    session.once('connect', () => {
+      try {
+        ask(session, options, end)
+      } catch (error) {
+        // Headers that HTTP/2 does not allow.
+        reject(error)
+        end(null)
+      }
+    })
   })
 }
 
