@@ -33,11 +33,12 @@ const { consistencies } = cassandra.types
 const { loadBalancing, reconnection } = cassandra.policies
 
 export async function connectCassandra(options: CassandraOptions, keyspace: string | null): Promise<CassandraClient> {
-  const client = new cassandra.Client(clientOptions(options, keyspace))
+  const policy = new RememberingPolicy(balancingOf(options))
+  const client = new cassandra.Client(clientOptions(options, keyspace, policy))
   try {
     await client.connect()
   } catch (error) {
-    await client.shutdown().catch(() => undefined)
+    await policy.end(client.shutdown()).catch(() => undefined)
     throw unexpected(error, options)
   }
   const quorum = { prepare: true, isIdempotent: true, consistency: atLeastQuorum(options.writeConsistency) }
@@ -87,11 +88,15 @@ export async function connectCassandra(options: CassandraOptions, keyspace: stri
     async define(query) {
       await execute(query, [], { prepare: false })
     },
-    close: () => client.shutdown(),
+    close: () => policy.end(client.shutdown()),
   }
 }
 
-function clientOptions(options: CassandraOptions, keyspace: string | null): cassandra.ClientOptions {
+function clientOptions(
+  options: CassandraOptions,
+  keyspace: string | null,
+  loadBalancing: LoadBalancingPolicy,
+): cassandra.ClientOptions {
   const { contactPoints, port, timeoutMs, tls, username, password, schemaAgreementMs } = options
   return {
     contactPoints: [...contactPoints],
@@ -100,7 +105,7 @@ function clientOptions(options: CassandraOptions, keyspace: string | null): cass
     socketOptions: { connectTimeout: timeoutMs, readTimeout: timeoutMs },
     // Times of writes are ours where order matters, and the server's everywhere else: never this machine's clock.
     policies: {
-      loadBalancing: balancingOf(options),
+      loadBalancing,
       reconnection: new reconnection.ConstantReconnectionPolicy(reconnectMs),
       timestampGeneration: null as unknown as cassandra.policies.timestampGeneration.TimestampGenerator,
     },
@@ -110,15 +115,50 @@ function clientOptions(options: CassandraOptions, keyspace: string | null): cass
   }
 }
 
+type LoadBalancingPolicy = cassandra.policies.loadBalancing.LoadBalancingPolicy
+
+/**
+ * Driver 4.10 loses sight of a node that was away: it makes another object for it, shuts that down at the end, and the
+ * first one goes on trying to connect for ever. So we remember which there are.
+ */
+class RememberingPolicy extends cassandra.policies.loadBalancing.LoadBalancingPolicy {
+  readonly #inner: LoadBalancingPolicy
+  readonly #hosts = new Set<cassandra.Host & { shutdown?: (waits: boolean) => Promise<void> }>()
+
+  constructor(inner: LoadBalancingPolicy) {
+    super()
+    this.#inner = inner
+  }
+
+  override init(client: cassandra.Client, hosts: cassandra.HostMap, done: cassandra.EmptyCallback): void {
+    this.#inner.init(client, hosts, done)
+  }
+
+  override getDistance(host: cassandra.Host): cassandra.types.distance {
+    this.#hosts.add(host)
+    return this.#inner.getDistance(host)
+  }
+
+  override newQueryPlan(...given: Parameters<LoadBalancingPolicy['newQueryPlan']>): void {
+    this.#inner.newQueryPlan(...given)
+  }
+
+  override getOptions(): Map<string, object> {
+    return this.#inner.getOptions()
+  }
+
+  async end(shutdown: Promise<void>): Promise<void> {
+    await shutdown
+    await Promise.all([...this.#hosts].map(host => host.shutdown?.(false)))
+  }
+}
+
 function authoritiesOf(authorities: string | null): { ca?: string } {
   return authorities === null ? {} : { ca: authorities }
 }
 
 /** The policies with `Request` in their name differ in Kong only in how long one node is kept, which a pool decides here. */
-function balancingOf({
-  balancing,
-  localDatacenter,
-}: CassandraOptions): cassandra.policies.loadBalancing.LoadBalancingPolicy {
+function balancingOf({ balancing, localDatacenter }: CassandraOptions): LoadBalancingPolicy {
   if (balancing === 'RoundRobin' || balancing === 'RequestRoundRobin') {
     return new loadBalancing.TokenAwarePolicy(new loadBalancing.RoundRobinPolicy())
   }
@@ -148,6 +188,6 @@ function unexpected(error: unknown, options: CassandraOptions): unknown {
   if (error instanceof StoreError) return error
   const { innerErrors, message } = error as Error & { innerErrors?: Readonly<Record<string, Error>> }
   const inner = Object.values(innerErrors ?? {})[0]
-  const text = inner === undefined ? message : inner.message
+  const text = inner?.message || message
   return new StoreError('database_error', `Cassandra at ${addressOf(options)}: ${text}`, undefined, error)
 }
