@@ -88,7 +88,8 @@ async function describe(request: ClientRequest): Promise<object> {
   const bytes = await request.body(echoedBodyBytesMax)
   const parsed = parseBodyArguments(request.header('content-type'), bytes)
   const named = Object.entries(request.uriCaptures).filter(([name]) => !/^\d+$/.test(name))
-  const unnamed = Object.entries(request.uriCaptures).filter(([name]) => /^\d+$/.test(name))
+  // As JSON, Kong's list begins with the first group: the whole match, 0, is not in it.
+  const unnamed = Object.entries(request.uriCaptures).filter(([name]) => /^[1-9]\d*$/.test(name))
   return {
     scheme: request.scheme,
     host: request.host,
