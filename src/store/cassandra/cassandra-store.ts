@@ -8,7 +8,13 @@ import { toggleDigest } from '../../entities/config-digest.ts'
 import type { Table } from '../../schema/columns.ts'
 import { StoreError } from '../errors.ts'
 import type { Tables } from '../sql/tables.ts'
-import type { EntityStore, ExportedRow, StoreCapabilities, StoreTransaction } from '../store.ts'
+import {
+  CHANGES_LENGTH_MAX,
+  type EntityStore,
+  type ExportedRow,
+  type StoreCapabilities,
+  type StoreTransaction,
+} from '../store.ts'
 import type { CassandraClient } from './cassandra-client.ts'
 import { CassandraReads, type StoredRow } from './cassandra-reads.ts'
 import { cassandraRecords } from './cassandra-records.ts'
@@ -136,9 +142,12 @@ class CassandraStore implements EntityStore {
     await this.#log.undo(head, await this.#log.read(), undone)
     const deletions: ConfigChange[] = []
     const puts: ConfigChange[] = []
+    let length = 0
     for (const [{ name: entity }, found] of rows) {
       for (const key of keys.get(entity)!) {
         const row = rowBefore(undone, entity, key, found.get(key) ?? null)
+        length += row === null ? key.length : JSON.stringify(row).length
+        if (length > CHANGES_LENGTH_MAX) return null
         if (row === null) deletions.unshift({ entity, key, row })
         else puts.push({ entity, key, row })
       }
