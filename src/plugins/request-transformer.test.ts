@@ -148,6 +148,21 @@ test('request-transformer renders templates with what earlier plugins left', asy
   })
 })
 
+test('request-transformer renders query values with headers as they were before it removes or replaces them', async () => {
+  const exchange = new FakeExchange({ headers: { 'x-gone': 'a', 'x-new': 'b' } })
+  const config = {
+    remove: { headers: ['x-gone'] },
+    replace: { headers: ['x-new:c'] },
+    add: { querystring: ['one:$(headers["x-gone"])', 'two:$(headers["x-new"])'] },
+  }
+  assert.equal(await exchange.access(prepared(requestTransformer, config)), undefined)
+  assert.deepEqual(exchange.upstreamRequest.queryArguments(), [
+    ['one', 'a'],
+    ['two', 'b'],
+  ])
+  assert.equal(exchange.upstreamRequest.header('x-gone'), undefined)
+})
+
 test('request-transformer answers 500 and logs when a template fails', async () => {
   const tools = fakeTools()
   const config = { add: { headers: ['x-a:$(shared.missing.member)'] } }

@@ -89,6 +89,13 @@ export default definePlugin({
       return { status: 500, body: { message: 'An unexpected error occurred' }, negotiate: true }
     }
 
+    /** Before anything changes: a value may come from a header that is removed or replaced. */
+    const renderAll = (scope: TemplateScope) => ({
+      headers: isEmpty(headers) ? null : render(headers, scope),
+      body: isEmpty(body) ? null : render(body, scope),
+      querystring: isEmpty(querystring) ? null : render(querystring, scope),
+    })
+
     /** Everything up to the body; the query comes last, but only templates could tell. */
     function transformHead({ upstreamRequest }: RequestPhase, scope: TemplateScope): void {
       if (path !== null) upstreamRequest.setPath(path(scope))
@@ -101,9 +108,10 @@ export default definePlugin({
         transformHead(exchange, scope)
         const format = bodyFormat(upstreamRequest.header('content-type'))
         if (mergesForm && format === 'form') await mergeForm(upstreamRequest)
-        if (!isEmpty(headers)) transformHeaders(upstreamRequest, render(headers, scope))
-        if (!isEmpty(body)) await transformBody(upstreamRequest, render(body, scope))
-        if (!isEmpty(querystring)) transformQuery(upstreamRequest, render(querystring, scope))
+        const rendered = renderAll(scope)
+        if (rendered.headers !== null) transformHeaders(upstreamRequest, rendered.headers)
+        if (rendered.body !== null) await transformBody(upstreamRequest, rendered.body)
+        if (rendered.querystring !== null) transformQuery(upstreamRequest, rendered.querystring)
       } catch (error) {
         return fail(error)
       }
@@ -117,8 +125,9 @@ export default definePlugin({
         if (format !== null && (mergesForm || !isEmpty(body))) return transformWithBody(exchange, scope)
         try {
           transformHead(exchange, scope)
-          if (!isEmpty(headers)) transformHeaders(upstreamRequest, render(headers, scope))
-          if (!isEmpty(querystring)) transformQuery(upstreamRequest, render(querystring, scope))
+          const rendered = renderAll(scope)
+          if (rendered.headers !== null) transformHeaders(upstreamRequest, rendered.headers)
+          if (rendered.querystring !== null) transformQuery(upstreamRequest, rendered.querystring)
         } catch (error) {
           return fail(error)
         }
