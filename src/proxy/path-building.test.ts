@@ -26,6 +26,11 @@ const TABLE: readonly (readonly [service: string, route: string, strip: boolean,
   ['/s/', '/r', true, '/rq', '/s/q'],
   ['/s/', '/r', false, '/r', '/s/r'],
   ['/s/', '/r/', true, '/r/', '/s/'],
+  // A route by host alone.
+  ['/s', '', true, '/', '/s'],
+  ['/s', '', true, '/q', '/s/q'],
+  ['/s/', '', true, '/', '/s/'],
+  ['/', '', true, '/', '/'],
   // What is left must neither climb nor stay.
   ['/s', '/r', true, '/r..', '/s'],
   ['/s', '/r', true, '/r.', '/s'],

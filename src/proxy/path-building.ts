@@ -10,7 +10,9 @@ function sanitizePostfix(postfix: string): string {
 
 export function buildUpstreamPath(servicePath: string, requestPath: string, strippedPrefix: string | null): string {
   if (strippedPrefix === null) return joinWhole(servicePath, requestPath)
-  return joinStripped(servicePath, requestPath, sanitizePostfix(requestPath.slice(strippedPrefix.length)))
+  // A route without paths strips the first slash, as if it had `/`.
+  const postfix = requestPath.slice(strippedPrefix.length || 1)
+  return joinStripped(servicePath, requestPath, sanitizePostfix(postfix))
 }
 
 function joinWhole(base: string, path: string): string {
