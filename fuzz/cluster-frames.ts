@@ -1,13 +1,10 @@
 /**
  * Throws damaged and made-up frames at the decoders of both sides: they accept what was encoded, refuse the rest with
  * a WireError, never anything else, and never slowly.
- *
- * `node fuzz/cluster-frames.ts [seconds] [seed]`; a failure prints its seed.
  */
 import assert from 'node:assert/strict'
-import { pathToFileURL } from 'node:url'
 import { systemClock } from '../src/base/clock.ts'
-import { type Random, seededRandom, systemRandom } from '../src/base/random.ts'
+import { type Random, seededRandom } from '../src/base/random.ts'
 import { parseEnrollRequest } from '../src/cluster/enrollment.ts'
 import { parseJoinToken } from '../src/cluster/join-tokens.ts'
 import {
@@ -20,6 +17,8 @@ import {
 } from '../src/cluster/messages.ts'
 import { decodeBinary, decodeLine, encodeChunk, encodeDelta, encodeLine } from '../src/cluster/wire.ts'
 import type { ConfigDelta } from '../src/entities/config.ts'
+
+export const name = 'cluster-frames'
 
 const HASH = '0123456789abcdef0123456789abcdef'
 const ID = '00000000-0000-4000-8000-000000000001'
@@ -152,20 +151,16 @@ function damageBytes(random: Random, bytes: Uint8Array): Uint8Array {
   return copy
 }
 
-function main(seconds: number, seed: number): void {
-  const end = systemClock.monotonic() + seconds * 1_000
+/** One property check per seed drawn, so that a failure can be had again from that seed alone. */
+export function run(random: Random, isOver: () => boolean): number {
   let runs = 0
-  for (; systemClock.monotonic() < end; runs++) {
+  for (; !isOver(); runs++) {
+    const seed = Math.floor(random.next() * 2 ** 32)
     try {
-      fuzzClusterFrames(seededRandom(seed + runs))
-    } catch (error) {
-      console.error(`seed ${seed + runs} fails`)
-      throw error
+      fuzzClusterFrames(seededRandom(seed))
+    } catch (cause) {
+      throw new Error(`frames of seed ${seed}`, { cause })
     }
   }
-  console.log(`cluster frames: ${runs} runs from seed ${seed}`)
-}
-
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  main(Number(process.argv[2] ?? 10), Number(process.argv[3] ?? Math.floor(systemRandom.next() * 1e9)))
+  return runs
 }

@@ -1,6 +1,6 @@
 /**
  * Fuzzes kong.conf: no file, environment or value may make loading throw, hang, or print a secret; what was loaded can
- * be written and read back. Usage: `node fuzz/kong-conf.ts [seconds] [seed]`.
+ * be written and read back.
  */
 import { type Random, seededRandom } from '../src/base/random.ts'
 import { properties } from '../src/settings/definition.ts'
@@ -65,7 +65,7 @@ function text(random: Random): string {
   return Array.from({ length: Math.floor(random.next() * 5) }, () => pick(random, PIECES)).join('')
 }
 
-function name(random: Random): string {
+function aName(random: Random): string {
   const known = pick(random, NAMES)
   const dice = random.next()
   if (dice < 0.8) return known
@@ -75,12 +75,12 @@ function name(random: Random): string {
 
 /** One attempt; throws with what went wrong. */
 export function attempt(random: Random): void {
-  const lines = Array.from({ length: Math.floor(random.next() * 12) }, () => `${name(random)} = ${text(random)}`)
+  const lines = Array.from({ length: Math.floor(random.next() * 12) }, () => `${aName(random)} = ${text(random)}`)
   const sensitive = pick(random, SENSITIVE)
   lines.push(`${sensitive} = ${SECRET}${text(random)}`)
   const env: Record<string, string> = { X: pick(random, ['', 'value', '{"y":"z"}']) }
   for (let count = Math.floor(random.next() * 4); count > 0; count--)
-    env[`KONG_${name(random).toUpperCase()}`] = text(random)
+    env[`KONG_${aName(random).toUpperCase()}`] = text(random)
   const contents = new Map([['/folder/kong.conf', lines.join('\n')]])
   const files: SettingsFiles = {
     folder: '/folder',
@@ -123,10 +123,8 @@ export function fuzz(seed: number, isOver: (attempts: number) => boolean): numbe
   return attempts
 }
 
-if (import.meta.main) {
-  const [seconds = '10', given] = process.argv.slice(2)
-  const seed = given === undefined ? Math.floor(performance.timeOrigin) % 2 ** 32 : Number(given)
-  const end = performance.now() + Number(seconds) * 1000
-  console.log(`seed ${seed}`)
-  console.log(`${fuzz(seed, () => performance.now() > end)} attempts, no fault`)
+export const name = 'kong-conf'
+
+export function run(random: Random, isOver: () => boolean): number {
+  return fuzz(Math.floor(random.next() * 2 ** 32), isOver)
 }

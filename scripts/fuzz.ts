@@ -6,7 +6,7 @@
  */
 import { globSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
-import { parseArgs } from 'node:util'
+import { inspect, parseArgs } from 'node:util'
 import { type Random, seededRandom, systemRandom } from '../src/base/random.ts'
 
 export interface FuzzTarget {
@@ -22,7 +22,7 @@ const { values, positionals } = parseArgs({
 
 let passed = 0
 let failed = 0
-for (const file of globSync('fuzz/*.ts').sort()) {
+for (const file of globSync('fuzz/*.ts', { exclude: ['**/*.test.ts'] }).sort()) {
   const target = (await import(pathToFileURL(file).href)) as FuzzTarget
   if (positionals.length > 0 && !positionals.includes(target.name)) continue
   const seed = values.seed === undefined ? Math.floor(systemRandom.next() * 2 ** 32) : Number(values.seed)
@@ -33,7 +33,7 @@ for (const file of globSync('fuzz/*.ts').sort()) {
     console.log(`✓ ${target.name}: ${count} inputs (seed ${seed})`)
   } catch (error) {
     failed += 1
-    console.error(`✗ ${target.name} (again with: --seed ${seed} ${target.name})\n${(error as Error).stack}`)
+    console.error(`✗ ${target.name} (again with: --seed ${seed} ${target.name})\n${inspect(error)}`)
   }
 }
 console.log(`fuzz: ${passed} passed, ${failed} failed`)

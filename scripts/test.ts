@@ -43,12 +43,15 @@ const steps: readonly Step[] = [
     name: 'unit, contract, conformance and simulation tests',
     group: 'unit',
     command: nodeTest(
-      [...testFiles('src/**/*.test.ts'), ...testFiles('test/{contract,conformance,simulation,types,kit}/**/*.test.ts')],
+      [
+        ...testFiles('{src,fuzz,scripts}/**/*.test.ts'),
+        ...testFiles('test/{contract,conformance,simulation,types,kit}/**/*.test.ts'),
+      ],
       cores,
     ),
   },
   // Whole programs, several processes each: one file at a time, so that none waits for a core.
-  { name: 'gateway tests', group: 'gateway', command: nodeTest(testFiles('test/gateway/**/*.test.ts'), 1) },
+  { name: 'gateway tests', group: 'gateway', command: nodeTest(testFiles('test/{cli,gateway}/**/*.test.ts'), 1) },
   { name: 'fuzzers, a few seconds each', group: 'fuzz', command: [node, 'scripts/fuzz.ts', '--seconds', '3'] },
 ]
 

@@ -31,9 +31,13 @@ function processesIn(folder: string): string[] {
 test('npm start and npm test work in a fresh clone', { timeout: 600_000 }, async t => {
   if (!existsSync(join(root, '.git'))) return t.skip('not a git checkout')
   const clone = cloneInto(temporaryFolder(t))
-  const environment = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^(KONG_|npm_|NODE_|INIT_CWD)/.test(name)),
+  const environment: NodeJS.ProcessEnv = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(KONG_|npm_|NODE_(?!EXTRA_CA_CERTS)|INIT_CWD)/.test(name)),
   )
+  // A newcomer's shell knows neither our Node nor our tools.
+  environment['PATH'] = process.env['PATH']!.split(':')
+    .filter(folder => !folder.includes('node_modules'))
+    .join(':')
 
   await t.test('npm start installs, runs everything, and Ctrl-C leaves no process behind', async t => {
     const ports = {

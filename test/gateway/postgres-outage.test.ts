@@ -55,7 +55,9 @@ describe('PostgreSQL goes away', { skip }, () => {
     for (const { proxy } of [plane, late]) {
       await eventually('the route of after', async () => (await send(`${proxy}/after`)).status === 200)
     }
-    assert.equal((await send(`${a!.admin}/status`)).json().database.reachable, true)
+    await eventually('the database to be called reachable', async () => {
+      return (await send(`${a!.admin}/status`)).json().database.reachable === true
+    })
     await traffic.stop()
     assert.deepEqual(traffic.failures, [], 'the data plane noticed nothing')
   })
