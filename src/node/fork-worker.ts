@@ -6,11 +6,17 @@ import type { Settings } from '../settings/definition.ts'
 
 const WORKER = join(import.meta.dirname, `../worker${extname(import.meta.filename)}`)
 
+/**
+ * The few functions that a request runs are compiled at once, and its garbage, dead at the next request, is collected
+ * without waking helper threads: together a tenth less CPU per request (bench/proxy-cpu.ts).
+ */
+const V8_FLAGS = ['--always-sparkplug', '--no-parallel-scavenge']
+
 function forkWorker(): ChildProcess {
   return fork(WORKER, [], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     // Else SIGUSR1 to the group of processes opens a debugger in a worker that is still starting.
-    execArgv: [...process.execArgv, '--disable-sigusr1'],
+    execArgv: [...process.execArgv, ...V8_FLAGS, '--disable-sigusr1'],
   })
 }
 
