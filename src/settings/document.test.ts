@@ -9,9 +9,9 @@ import { saveSettings } from './saved-settings.ts'
 import type { SettingsFiles } from './settings-files.ts'
 import { tlsProfile } from './tls-profile.ts'
 
-const contents: Record<string, string> = { '/work/a.yml': '', '/etc/hosts': '' }
+const contents: Record<string, string> = { '/opt/node/a.yml': '', '/etc/hosts': '' }
 const files: SettingsFiles = {
-  folder: '/work',
+  folder: '/opt/node',
   read: path => contents[path]!,
   exists: path => contents[path] !== undefined,
   isWritableFolder: () => true,
@@ -73,10 +73,10 @@ test('saveSettings() writes a file that loads to the same settings from any fold
   const loaded = load(env)
   const { conf, attachments } = saveSettings(loaded, files)
   assert.ok(!conf.includes('p#w'), 'references stay references')
-  const saved: Record<string, string> = { '/work/p/.kong_env': conf }
-  for (const [name, text] of attachments) saved[`/work/p/${name}`] = text
+  const saved: Record<string, string> = { '/opt/node/p/.kong_env': conf }
+  for (const [name, text] of attachments) saved[`/opt/node/p/${name}`] = text
   const again = loadSettings({
-    file: '/work/p/.kong_env',
+    file: '/opt/node/p/.kong_env',
     env: { X_PW: 'p#w', KONG_LOG_LEVEL: 'debug' },
     ignoresEnvironment: true,
     files: {
@@ -87,7 +87,7 @@ test('saveSettings() writes a file that loads to the same settings from any fold
     },
   })
   assert.ok(again.ok, JSON.stringify(again))
-  assert.deepEqual(again.settings, { ...loaded.settings, declarative_config: '/work/a.yml' })
+  assert.deepEqual(again.settings, { ...loaded.settings, declarative_config: '/opt/node/a.yml' })
   assert.equal(again.settings.pg_password, 'p#w')
 })
 
