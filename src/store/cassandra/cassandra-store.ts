@@ -22,7 +22,7 @@ import { compareText } from './cassandra-tables.ts'
 import { CassandraTransaction } from './cassandra-transaction.ts'
 import { CommitLog, intentMsMax, rowBefore, type StoreHead } from './commit-log.ts'
 import type { RowChange } from './commit-plan.ts'
-import { HeadListeners } from './head-listeners.ts'
+import { HeadListeners } from '../head-listeners.ts'
 
 export interface CassandraStoreParts {
   readonly client: CassandraClient

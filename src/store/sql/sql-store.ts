@@ -1,4 +1,5 @@
 /** EntityStore over any SQL database: rows, versions and deltas in terms of the engine's transactions. */
+import { HeadListeners } from '../head-listeners.ts'
 import { setImmediate } from 'node:timers/promises'
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
@@ -202,32 +203,4 @@ async function within<T>(ms: number, clock: Clock, work: Promise<T>): Promise<T>
 function databaseError(error: unknown, engine: SqlEngine): unknown {
   if (engine.breach(error) === null) return error
   return new StoreError('database_error', (error as Error).message, undefined, error)
-}
-
-class HeadListeners {
-  readonly #listeners = new Set<(head: ConfigHead) => void>()
-  readonly #logger: Logger
-  #told = 0
-
-  constructor(logger: Logger) {
-    this.#logger = logger
-  }
-
-  add(listener: (head: ConfigHead) => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
-  }
-
-  tell(head: ConfigHead): void {
-    if (head.version <= this.#told) return
-    this.#told = head.version
-    for (const listener of this.#listeners) {
-      try {
-        listener(head)
-      } catch (error) {
-        // The change is committed, whatever a listener makes of it; its caller must not hear otherwise.
-        this.#logger.error('a listener of configuration changes failed', { error: String(error) })
-      }
-    }
-  }
 }

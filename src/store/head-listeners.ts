@@ -1,6 +1,6 @@
 /** Who wants to hear of new versions, and which was told last. */
-import type { Logger } from '../../base/logger.ts'
-import type { ConfigHead } from '../../entities/config.ts'
+import type { Logger } from '../base/logger.ts'
+import type { ConfigHead } from '../entities/config.ts'
 
 export class HeadListeners {
   readonly #listeners = new Set<(head: ConfigHead) => void>()
