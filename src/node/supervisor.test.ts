@@ -179,3 +179,8 @@ test('Supervisor forgets a snapshot whose source breaks off', async t => {
   assert.deepEqual([...workers[0]!.rows.keys()], ['a'])
   assert.equal(copy.head().version, 1)
 })
+
+test('Supervisor leaves a worker that does not report out, and waits for it no longer than a moment', async t => {
+  const { supervisor } = await twoWorkers(t)
+  assert.deepEqual(await supervisor.collect(), [])
+})

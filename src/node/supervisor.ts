@@ -37,6 +37,8 @@ export interface WorkerPlan {
 /** A worker that died younger than this is replaced only after a pause, so that a fault at start does not spin. */
 const EARLY_DEATH_MS = 2000
 const RESTART_PAUSE_MS = 1000
+/** A worker that is too busy to report is left out, so that it does not hold up `/status` and `/metrics` as well. */
+const COLLECT_TIMEOUT_MS = 2000
 /** How long a worker may take to leave after its drain time is over. */
 const KILL_AFTER_MS = 2000
 
@@ -146,7 +148,8 @@ export class Supervisor implements ConfigSink {
 
   async collect(): Promise<WorkerReport[]> {
     const id = this.#nextId++
-    const reports = await Promise.all(this.#ready().map(worker => worker.collect(id)))
+    const late = new Promise<null>(resolve => this.#options.clock.after(COLLECT_TIMEOUT_MS, () => resolve(null)))
+    const reports = await Promise.all(this.#ready().map(worker => Promise.race([worker.collect(id), late])))
     return reports.filter(report => report !== null)
   }
 
