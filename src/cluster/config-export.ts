@@ -1,7 +1,7 @@
 /** Carries out what the control plane's machine asks of the source: deltas, and exports shared by several readers. */
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
-import type { ControlPlaneEvent } from './control-plane.ts'
+import type { ControlPlaneEvent } from './control-plane-events.ts'
 import type { ConfigSource } from './link.ts'
 import { createSnapshotSpool, type SnapshotSpool } from './snapshot-spool.ts'
 import { encodeSnapshot } from './snapshot-stream.ts'

@@ -12,12 +12,8 @@ import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import { createConfigExport, type ConfigExport } from './config-export.ts'
 import { createClusterAdmin, type ClusterAdmin } from './cluster-admin.ts'
-import {
-  type ControlPlane,
-  type ControlPlaneAction,
-  type ControlPlaneEvent,
-  createControlPlane,
-} from './control-plane.ts'
+import { type ControlPlane, createControlPlane } from './control-plane.ts'
+import type { ControlPlaneAction, ControlPlaneEvent } from './control-plane-events.ts'
 import { type ControlPlaneTrust, createTrustGate, peerAddress, type TrustGate } from './control-plane-trust.ts'
 import { createDataPlaneRecords, type DataPlaneRecords } from './data-plane-records.ts'
 import { ENROLL_BYTES_MAX, type EnrollAnswer, parseEnrollRequest } from './enrollment.ts'

@@ -1,12 +1,8 @@
 import assert from 'node:assert/strict'
 import { beforeEach, describe, it } from 'node:test'
 import { type ConfigHead, EMPTY_HEAD } from '../entities/config.ts'
-import {
-  type ControlPlane,
-  type ControlPlaneAction,
-  type ControlPlaneEvent,
-  createControlPlane,
-} from './control-plane.ts'
+import { type ControlPlane, createControlPlane } from './control-plane.ts'
+import type { ControlPlaneAction, ControlPlaneEvent } from './control-plane-events.ts'
 import type { Hello } from './messages.ts'
 import type { Peer } from './session.ts'
 

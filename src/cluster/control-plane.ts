@@ -9,69 +9,26 @@ import { assert } from '../base/assert.ts'
 import type { ConfigHead } from '../entities/config.ts'
 import { EMPTY_HEAD } from '../entities/config.ts'
 import { versionConflict } from './compatibility.ts'
+import type { BuiltDelta, ControlPlaneAction, ControlPlaneEvent } from './control-plane-events.ts'
+import { DeltaCache } from './delta-cache.ts'
 import type { FromControlPlane, FromDataPlane, Hello, Nack } from './messages.ts'
 import type { DataPlaneRecord } from './records.ts'
-import { HEARTBEAT_CREDIT_MAX, openSession, type Peer, type Session, type SessionId } from './session.ts'
+import {
+  firstRecord,
+  HEARTBEAT_CREDIT_MAX,
+  openSession,
+  reasonToClose,
+  type Session,
+  type SessionId,
+} from './session.ts'
 import { createSnapshotPlan, type SnapshotPlan } from './snapshot-plan.ts'
-import { HEARTBEAT_INTERVAL_MS, HELLO_TIMEOUT_MS, PEER_TIMEOUT_MS, UPDATE_TIMEOUT_MS } from './timing.ts'
-
-export type ControlPlaneEvent =
-  /** `isAnswer`: read from the store just now, as `read-head` asked. */
-  | { readonly type: 'head'; readonly head: ConfigHead; readonly isAnswer: boolean }
-  | { readonly type: 'opened'; readonly session: SessionId; readonly peer: Peer }
-  | { readonly type: 'message'; readonly session: SessionId; readonly message: FromDataPlane }
-  /** So many frames left the send queue of the session. */
-  | { readonly type: 'flushed'; readonly session: SessionId; readonly frames: number }
-  | { readonly type: 'closed'; readonly session: SessionId }
-  /** Answers `build-delta`; null when only a snapshot will do, `failed` when the store did not answer. */
-  | { readonly type: 'delta'; readonly from: number; readonly built: BuiltDelta | null | 'failed' }
-  /** Answers `start-spool`, and again whenever chunks were added. */
-  | {
-      readonly type: 'spool'
-      readonly spool: number
-      readonly head: ConfigHead
-      readonly chunks: number
-      readonly complete: boolean
-    }
-  | { readonly type: 'spool-failed'; readonly spool: number }
-  | {
-      readonly type: 'renewed'
-      readonly session: SessionId
-      readonly certificate: string
-      readonly expiresAt: number
-    }
-  | { readonly type: 'revoked'; readonly nodeId: string }
-  | { readonly type: 'tick' }
-
-export interface BuiltDelta {
-  readonly head: ConfigHead
-  readonly frame: Uint8Array
-}
-
-export type ControlPlaneAction =
-  | { readonly type: 'send'; readonly session: SessionId; readonly message: FromControlPlane }
-  | { readonly type: 'send-delta'; readonly session: SessionId; readonly frame: Uint8Array }
-  | { readonly type: 'send-chunk'; readonly session: SessionId; readonly spool: number; readonly chunk: number }
-  | { readonly type: 'close'; readonly session: SessionId; readonly reason: string }
-  | { readonly type: 'build-delta'; readonly from: number }
-  | { readonly type: 'start-spool'; readonly spool: number }
-  | { readonly type: 'free-spool'; readonly spool: number }
-  | { readonly type: 'read-head' }
-  | { readonly type: 'renew'; readonly session: SessionId }
-  /** `changed`: the applied version or the error is new, so it should be seen at once. */
-  | { readonly type: 'record'; readonly record: DataPlaneRecord; readonly changed: boolean }
-  /** A `tick` is wanted after so many milliseconds, besides the regular one. */
-  | { readonly type: 'wake'; readonly ms: number }
+import { HEARTBEAT_INTERVAL_MS } from './timing.ts'
 
 /** Pushed versions are at least this far apart, so that a burst of writes costs few encodings; the first goes at once. */
 const PUBLISH_INTERVAL_MS = 20
 const CHUNK_WINDOW = 4
-/** Beyond this many unsent frames the peer does not read; only small messages ever get here. */
-const UNFLUSHED_FRAMES_MAX = 32
 /** A data plane may ask for a full snapshot so often; the first time is free. */
 const RESYNC_INTERVAL_MS = 5_000
-const DELTAS_MAX = 64
-const DELTAS_BYTES_MAX = 16 * 1024 * 1024
 
 export interface ControlPlaneOptions {
   readonly nodeId: string
@@ -92,10 +49,8 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
 class ControlPlaneMachine implements ControlPlane {
   readonly #options: ControlPlaneOptions
   readonly #sessions = new Map<SessionId, Session>()
-  /** Encoded deltas to the target, by the version they start from. */
-  readonly #deltas = new Map<number, BuiltDelta>()
-  #deltasBytes = 0
-  readonly #building = new Set<number>()
+  /** To the target. */
+  readonly #deltas = new DeltaCache()
   readonly #snapshots: SnapshotPlan
   /** The newest version that we have heard of. */
   #head = EMPTY_HEAD
@@ -187,7 +142,6 @@ class ControlPlaneMachine implements ControlPlane {
   #moveTarget(next: ConfigHead) {
     this.#target = next
     this.#deltas.clear()
-    this.#deltasBytes = 0
   }
 
   /** Starts the next update of a session if it is behind and none is on its way. */
@@ -221,9 +175,7 @@ class ControlPlaneMachine implements ControlPlane {
       return
     }
     session.waitingFrom = from
-    if (this.#building.has(from)) return
-    this.#building.add(from)
-    this.#out.push({ type: 'build-delta', from })
+    if (this.#deltas.beginBuilding(from)) this.#out.push({ type: 'build-delta', from })
   }
 
   #sendDelta(session: Session, built: BuiltDelta) {
@@ -240,7 +192,7 @@ class ControlPlaneMachine implements ControlPlane {
   }
 
   #receiveDelta(from: number, built: BuiltDelta | null | 'failed') {
-    this.#building.delete(from)
+    this.#deltas.endBuilding(from)
     const waiting = [...this.#sessions.values()].filter(session => session.waitingFrom === from)
     for (const session of waiting) session.waitingFrom = null
     // The next tick asks again.
@@ -248,19 +200,13 @@ class ControlPlaneMachine implements ControlPlane {
     if (built !== null) {
       this.#learnHead(built.head)
       if (built.head.version > this.#target.version) this.#moveTarget(built.head)
-      if (built.head.version === this.#target.version) this.#keepDelta(from, built)
+      if (built.head.version === this.#target.version) this.#deltas.keep(from, built)
     }
     for (const session of waiting) {
       if (built === null) session.needsSnapshot = true
       else if (session.refusedVersion !== built.head.version) this.#sendDelta(session, built)
     }
     for (const session of this.#sessions.values()) this.#advance(session)
-  }
-
-  #keepDelta(from: number, built: BuiltDelta) {
-    if (this.#deltas.size >= DELTAS_MAX || this.#deltasBytes + built.frame.length > DELTAS_BYTES_MAX) return
-    this.#deltas.set(from, built)
-    this.#deltasBytes += built.frame.length
   }
 
   #startSnapshot(session: Session) {
@@ -325,21 +271,8 @@ class ControlPlaneMachine implements ControlPlane {
       if (other.record?.id === hello.node_id) this.#close(other, 'replaced by a newer connection of the same node')
     }
     const conflict = versionConflict(hello.version, this.#options.version)
-    const expiry = session.peer.certificateExpiresAt
     session.applied = hello.applied
-    session.record = {
-      id: hello.node_id,
-      hostname: hello.hostname,
-      ip: session.peer.ip,
-      version: hello.version,
-      config_hash: hello.applied.config_hash,
-      sync_status: conflict === null ? 'normal' : 'kong_version_incompatible',
-      last_seen: Math.floor(this.#clockNow / 1000),
-      labels: Object.keys(hello.labels).length === 0 ? null : hello.labels,
-      cert_details: expiry === null ? null : { expiry_timestamp: Math.floor(expiry / 1000) },
-      applied_version: hello.applied.version === 0 ? null : hello.applied.version,
-      last_error: null,
-    }
+    session.record = firstRecord(hello, session.peer, { isCompatible: conflict === null, now: this.#clockNow })
     this.#writeRecord(session, {}, true)
     if (conflict !== null) {
       this.#send(session, { type: 'goodbye', reason: conflict })
@@ -422,17 +355,8 @@ class ControlPlaneMachine implements ControlPlane {
   }
 
   #tickSession(session: Session) {
-    if (session.record === null && this.#clockNow - session.openedAt >= HELLO_TIMEOUT_MS)
-      return this.#close(session, 'no hello')
-    if (this.#clockNow - session.heardAt >= PEER_TIMEOUT_MS) return this.#close(session, 'nothing heard')
-    const isStuck = session.unflushed > 0 && this.#clockNow - session.flushedAt >= PEER_TIMEOUT_MS
-    if (isStuck || session.unflushed > UNFLUSHED_FRAMES_MAX) return this.#close(session, 'does not read')
-    const { update, peer } = session
-    if (update !== null && this.#clockNow - update.startedAt >= UPDATE_TIMEOUT_MS)
-      return this.#close(session, 'update not answered')
-    if (peer.renewable && peer.certificateExpiresAt !== null && this.#clockNow >= peer.certificateExpiresAt) {
-      return this.#close(session, 'certificate expired')
-    }
+    const reason = reasonToClose(session, this.#clockNow)
+    if (reason !== null) return this.#close(session, reason)
     if (session.record === null) return
     if (session.headAnswer === 'asked') session.headAnswer = 'none'
     if (this.#clockNow >= session.heartbeatAt) {

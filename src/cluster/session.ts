@@ -1,7 +1,8 @@
 /** What a control plane knows of one connected data plane. */
 import { type ConfigHead, EMPTY_HEAD } from '../entities/config.ts'
+import type { Hello } from './messages.ts'
 import type { DataPlaneRecord } from './records.ts'
-import { HEARTBEAT_INTERVAL_MS } from './timing.ts'
+import { HEARTBEAT_INTERVAL_MS, HELLO_TIMEOUT_MS, PEER_TIMEOUT_MS, UPDATE_TIMEOUT_MS } from './timing.ts'
 
 export type SessionId = number
 
@@ -49,6 +50,8 @@ export interface Session {
 
 /** Heartbeats that may come early, in a bunch, before it counts as a flood. */
 export const HEARTBEAT_CREDIT_MAX = 8
+/** Beyond this many unsent frames the peer does not read; only small messages ever get here. */
+const UNFLUSHED_FRAMES_MAX = 32
 
 export function openSession(id: SessionId, peer: Peer, now: number): Session {
   return {
@@ -68,5 +71,39 @@ export function openSession(id: SessionId, peer: Peer, now: number): Session {
     heartbeatCredit: HEARTBEAT_CREDIT_MAX,
     unflushed: 0,
     flushedAt: now,
+  }
+}
+
+/** Why a session must not go on, or null. Asked at every tick. */
+export function reasonToClose(session: Session, now: number): string | null {
+  const { record, openedAt, heardAt, unflushed, flushedAt, update, peer } = session
+  if (record === null && now - openedAt >= HELLO_TIMEOUT_MS) return 'no hello'
+  if (now - heardAt >= PEER_TIMEOUT_MS) return 'nothing heard'
+  const isStuck = unflushed > 0 && now - flushedAt >= PEER_TIMEOUT_MS
+  if (isStuck || unflushed > UNFLUSHED_FRAMES_MAX) return 'does not read'
+  if (update !== null && now - update.startedAt >= UPDATE_TIMEOUT_MS) return 'update not answered'
+  const { renewable, certificateExpiresAt } = peer
+  return renewable && certificateExpiresAt !== null && now >= certificateExpiresAt ? 'certificate expired' : null
+}
+
+/** What is known of a data plane that has just said hello. */
+export function firstRecord(
+  hello: Hello,
+  { ip, certificateExpiresAt }: Peer,
+  { isCompatible, now }: { readonly isCompatible: boolean; readonly now: number },
+): DataPlaneRecord {
+  const { node_id, hostname, version, applied, labels } = hello
+  return {
+    id: node_id,
+    hostname,
+    ip,
+    version,
+    config_hash: applied.config_hash,
+    sync_status: isCompatible ? 'normal' : 'kong_version_incompatible',
+    last_seen: Math.floor(now / 1000),
+    labels: Object.keys(labels).length === 0 ? null : labels,
+    cert_details: certificateExpiresAt === null ? null : { expiry_timestamp: Math.floor(certificateExpiresAt / 1000) },
+    applied_version: applied.version === 0 ? null : applied.version,
+    last_error: null,
   }
 }

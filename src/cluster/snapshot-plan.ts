@@ -1,6 +1,6 @@
 /** Which export serves which data planes: one at a time is made, and those that need it at the same time share it. */
 import type { ConfigHead } from '../entities/config.ts'
-import type { ControlPlaneAction } from './control-plane.ts'
+import type { ControlPlaneAction } from './control-plane-events.ts'
 
 export interface SpoolState {
   /** Null until the export has begun. */

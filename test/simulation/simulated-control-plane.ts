@@ -1,12 +1,8 @@
 /** A control plane's machine with a simulated world around it: slow store, restarts, half-dead connections. */
 import assert from 'node:assert/strict'
 import type { Random } from '../../src/base/random.ts'
-import {
-  type ControlPlane,
-  type ControlPlaneAction,
-  type ControlPlaneEvent,
-  createControlPlane,
-} from '../../src/cluster/control-plane.ts'
+import { type ControlPlane, createControlPlane } from '../../src/cluster/control-plane.ts'
+import type { ControlPlaneAction, ControlPlaneEvent } from '../../src/cluster/control-plane-events.ts'
 import { decodeFromDataPlane, encodeMessage } from '../../src/cluster/messages.ts'
 import type { DataPlaneRecord } from '../../src/cluster/records.ts'
 import { decodeBinary, encodeChunk, encodeDelta, encodeLine } from '../../src/cluster/wire.ts'
