@@ -9,6 +9,17 @@ export interface ListenAddress {
   readonly reuseport: boolean
   readonly backlog: number | null
   readonly ipv6only: boolean
+  /** `so_keepalive`: TCP keep-alive of accepted connections; null is the kernel's own figure. Absent: off. */
+  readonly keepalive?: {
+    readonly isOn: boolean
+    readonly idleS: number | null
+    readonly intervalS: number | null
+    readonly count: number | null
+  }
+  /** A stream listener for datagrams. */
+  readonly udp?: boolean
+  /** Asked for, and refused by the settings' rules: the runtime accepts connections at once. */
+  readonly deferred?: boolean
 }
 
 /** `host:port`, as a person writes it. */

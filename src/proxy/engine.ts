@@ -4,7 +4,8 @@ import type { ListenAddress } from '../base/listen-address.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import { Deadlines } from './deadlines.ts'
-import { Listener, type ListenSource } from './listener/listener.ts'
+import { Listener } from './listener/listener.ts'
+import type { ListenSource } from './listener/listen-on.ts'
 import { createTrustedPeers } from './listener/trusted-peers.ts'
 import { Pipeline } from './pipeline.ts'
 import type { ProxyContext } from './proxy-context.ts'
@@ -66,7 +67,7 @@ export function createProxyEngine(options: ProxyEngineOptions): ProxyEngine {
   }
   const pipeline = new Pipeline(context)
   const listeners: Listener[] = []
-  const connectionsOpen = () => listeners.reduce((sum, { connections }) => sum + connections.size, 0)
+  const connectionsOpen = () => listeners.reduce((sum, { size }) => sum + size, 0)
 
   function close(): void {
     for (const listener of listeners) listener.close()

@@ -28,6 +28,8 @@ import { serializeExchange } from './log-entry.ts'
 export interface ClientSide {
   readonly peerAddress: string
   readonly isPeerTrusted: boolean
+  /** The client's address by a PROXY header of a trusted peer. */
+  readonly proxiedAddress: string | null
   /** Port the client connected to, and as it sees it (`port_maps`). */
   readonly localAddress: string
   readonly localPort: number
@@ -309,7 +311,9 @@ export class Exchange implements RequestPhase, ResponsePhase, LogPhase, HashInpu
 }
 
 function realIp(context: ProxyContext, client: ClientSide): string {
-  const values = client.head.findAll(context.settings.realIpHeader.toLowerCase())
+  const { realIpHeader } = context.settings
+  if (realIpHeader === 'proxy_protocol') return client.proxiedAddress ?? client.peerAddress
+  const values = client.head.findAll(realIpHeader.toLowerCase())
   return values.length === 0 ? client.peerAddress : context.trustedPeers.clientIp(client.peerAddress, values)
 }
 

@@ -10,7 +10,18 @@ const GOOD: readonly [text: string, expected: readonly object[]][] = [
   ['off, 1.2.3.4:80', []],
   ['0.0.0.0:8000', [{ ...address, host: '0.0.0.0', port: 8000 }]],
   ['[::]:80 ipv6only=off', [{ ...address, host: '::', port: 80, ipv6only: false }]],
-  ['name.example:1 deferred bind so_keepalive=on', [{ ...address, host: 'name.example', port: 1 }]],
+  [
+    'name.example:1 deferred bind so_keepalive=on',
+    [
+      {
+        ...address,
+        host: 'name.example',
+        port: 1,
+        deferred: true,
+        keepalive: { isOn: true, idleS: null, intervalS: null, count: null },
+      },
+    ],
+  ],
   [
     '127.0.0.1:8443 http2 ssl  reuseport backlog=16384 proxy_protocol so_keepalive=30m:1:10 ,[::1]:0',
     [
@@ -23,6 +34,7 @@ const GOOD: readonly [text: string, expected: readonly object[]][] = [
         reuseport: true,
         backlog: 16384,
         proxyProtocol: true,
+        keepalive: { isOn: true, idleS: 1800, intervalS: 1, count: 10 },
       },
       { ...address, host: '::1', port: 0 },
     ],
@@ -45,6 +57,7 @@ const BAD = [
   '1.2.3.4:80,',
   'a:80 udp',
   'a:80 backlog=x',
+  'a:80 so_keepalive=x::',
   'http://a:80',
 ]
 for (const text of BAD) test(`parseListen() refuses '${text}'`, () => assert.equal(parseListen(text, 'http'), null))

@@ -48,6 +48,8 @@ function parseEntry(entry: string, allowed: readonly string[]): ListenAddress | 
   const patterns = allowed.map(flag => new RegExp(`^${flag.replaceAll('%d', '\\d').replaceAll('%w', '\\w')}$`))
   if (!flags.every(flag => patterns.some(pattern => pattern.test(flag)))) return null
   const backlog = flags.find(flag => flag.startsWith('backlog='))
+  const keepalive = parseKeepAlive(flags.find(flag => flag.startsWith('so_keepalive='))?.slice('so_keepalive='.length))
+  if (keepalive === null) return null
   return {
     ...endpoint,
     ssl: flags.includes('ssl'),
@@ -57,7 +59,28 @@ function parseEntry(entry: string, allowed: readonly string[]): ListenAddress | 
     backlog: backlog === undefined ? null : Number(backlog.slice('backlog='.length)),
     // nginx's own default for an IPv6 address.
     ipv6only: !flags.includes('ipv6only=off'),
+    ...(keepalive === undefined ? {} : { keepalive }),
+    ...(flags.includes('udp') ? { udp: true } : {}),
+    ...(flags.includes('deferred') ? { deferred: true } : {}),
   }
+}
+
+/** `on`, `off`, or nginx's `idle:interval:count` of which each may be missing; null when it is none of these. */
+function parseKeepAlive(text: string | undefined): ListenAddress['keepalive'] | null {
+  const none = { idleS: null, intervalS: null, count: null }
+  if (text === undefined) return undefined
+  if (text === 'on' || text === 'off') return { isOn: text === 'on', ...none }
+  const [idle = '', interval = '', count = ''] = text.split(':')
+  const idleS = idle === '' ? null : durationS(idle)
+  const intervalS = interval === '' ? null : durationS(interval)
+  if (Number.isNaN(idleS) || Number.isNaN(intervalS)) return null
+  return { isOn: true, idleS, intervalS, count: count === '' ? null : Number(count) }
+}
+
+/** nginx's: a number with a unit, seconds without. NaN when it is none. */
+function durationS(text: string): number {
+  const match = /^(\d{1,9})([smhd]?)$/.exec(text)
+  return match === null ? Number.NaN : Number(match[1]) * { '': 1, s: 1, m: 60, h: 3600, d: 86_400 }[match[2]!]!
 }
 
 /** `host:port`, the host being a name, an IPv4 address, or an IPv6 address in brackets. Port 0 lets the system choose. */
@@ -80,6 +103,7 @@ export function formatEndpoint({ host, port }: { readonly host: string; readonly
 /** As Kong prints it; `http2` is left out, since nginx no longer takes it as a flag. */
 export function formatListen(address: ListenAddress): string {
   const flags = [
+    address.udp === true ? 'udp' : '',
     address.ssl ? 'ssl' : '',
     address.proxyProtocol ? 'proxy_protocol' : '',
     address.reuseport ? 'reuseport' : '',

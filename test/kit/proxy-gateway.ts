@@ -90,6 +90,7 @@ export interface GatewayOptions {
   readonly clock?: Clock
   readonly rawAccept?: boolean
   readonly ssl?: boolean
+  readonly proxyProtocol?: boolean
   readonly hasConfiguration?: boolean
   readonly secureContext?: (sni: string) => SecureContext | null
 }
@@ -135,7 +136,11 @@ export async function aGateway(t: TestContext, options: GatewayOptions): Promise
     ...(options.rawAccept === undefined ? {} : { rawAccept: options.rawAccept }),
   })
   t.after(() => engine.close())
-  const port = await engine.attach(null, { ...localAddress, ssl: options.ssl === true })
+  const port = await engine.attach(null, {
+    ...localAddress,
+    ssl: options.ssl === true,
+    proxyProtocol: options.proxyProtocol === true,
+  })
   return { port, engine, logged, accessLog, outcomes }
 }
 

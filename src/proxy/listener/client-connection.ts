@@ -28,6 +28,8 @@ const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n'
 export interface ClientAddress {
   readonly peerAddress: string
   readonly isPeerTrusted: boolean
+  /** The client's address by a PROXY header of a trusted peer. */
+  readonly proxiedAddress: string | null
   readonly localPort: number
   readonly publicPort: number
   readonly scheme: 'http' | 'https'
@@ -44,6 +46,7 @@ type State = 'open' | 'lingering' | 'closed'
 export class ClientConnection implements ClientSide, Expiring {
   readonly peerAddress: string
   readonly isPeerTrusted: boolean
+  readonly proxiedAddress: string | null
   readonly localPort: number
   readonly publicPort: number
   readonly scheme: 'http' | 'https'
@@ -88,6 +91,7 @@ export class ClientConnection implements ClientSide, Expiring {
     this.#socket = socket
     this.peerAddress = address.peerAddress
     this.isPeerTrusted = address.isPeerTrusted
+    this.proxiedAddress = address.proxiedAddress
     this.localPort = address.localPort
     this.publicPort = address.publicPort
     this.scheme = address.scheme

@@ -1,31 +1,28 @@
-/** One listening address: plain or TLS, from its bound socket to connections that find requests. */
-import { constants } from 'node:crypto'
+/** One listening address for HTTP: plain or TLS, from its bound socket to connections that find requests. */
 import { createServer, type Server, type Socket } from 'node:net'
-import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls'
+import type { TLSSocket } from 'node:tls'
 import type { ListenAddress } from '../../base/listen-address.ts'
 import type { ExchangeEvents } from '../exchange.ts'
 import type { ProxyContext } from '../proxy-context.ts'
 import { ClientConnection, type ConnectionOwner } from './client-connection.ts'
+import { listenOn, type ListenSource, plainAddress, setKeepAlive } from './listen-on.ts'
+import type { ProxiedAddresses } from './proxy-header.ts'
+import { type OpeningOwner, ProxyOpening } from './proxy-opening.ts'
 import { acceptInto, type Receiver } from './raw-accept.ts'
+import { socketUnder, TlsAcceptor } from './tls-acceptor.ts'
 
-/** nginx's default; the kernel may allow less. */
-const BACKLOG = 16384
-/** A TLS handshake that takes longer is somebody holding a door open. */
-const HANDSHAKE_TIMEOUT_MS = 60_000
-
-/** A bound TCP handle, a server, or null to bind the address here. */
-export type ListenSource = object | null
-
-export class Listener implements ConnectionOwner {
+export class Listener implements ConnectionOwner, OpeningOwner {
   readonly address: ListenAddress
   readonly connections = new Set<ClientConnection>()
   readonly #context: ProxyContext
   readonly #events: ExchangeEvents
   readonly #connectionsOpen: () => number
   readonly #server: Server
+  readonly #tls: TlsAcceptor | null
   readonly #isRawAllowed: boolean
-  /** TLS handshakes under way: not connections yet, but clients that count on us. */
-  #handshakes = 0
+  readonly #openings = new Set<ProxyOpening>()
+  /** What PROXY headers said, by plain socket, until the TLS handshake on it is over. */
+  readonly #proxied = new WeakMap<Socket, ProxiedAddresses>()
   onIdle: (() => void) | null = null
 
   constructor(
@@ -39,65 +36,79 @@ export class Listener implements ConnectionOwner {
     this.address = address
     this.#connectionsOpen = options.connectionsOpen
     this.#isRawAllowed = options.isRawAllowed
-    this.#server = address.ssl ? this.#createTlsServer() : createServer({ allowHalfOpen: true })
+    const tlsEvents = {
+      secured: (socket: TLSSocket) => this.#acceptSecure(socket),
+      handshakeEnded: () => this.#checkIdle(),
+    }
+    this.#tls = address.ssl ? new TlsAcceptor(context, tlsEvents, ['http/1.1']) : null
+    this.#server =
+      this.#tls !== null && !address.proxyProtocol ? this.#tls.server : createServer({ allowHalfOpen: true })
   }
 
   /** Resolves with the port once connections are accepted. */
-  listen(source: ListenSource): Promise<number> {
-    const server = this.#server
-    return new Promise((resolve, reject) => {
-      server.once('error', reject)
-      server.once('listening', () => {
-        server.off('error', reject)
-        server.on('error', error => this.#context.log.error('listener failed', { message: error.message }))
-        if (!this.address.ssl) this.#acceptPlain()
-        resolve((server.address() as { port: number }).port)
-      })
-      const backlog = this.address.backlog ?? BACKLOG
-      if (source !== null) server.listen(source, backlog)
-      else server.listen({ host: this.address.host, port: this.address.port, backlog, ipv6Only: this.address.ipv6only })
-    })
+  async listen(source: ListenSource): Promise<number> {
+    const port = await listenOn(this.#server, this.address, source, this.#context.log)
+    const isOpeningTls = this.#tls !== null && this.address.proxyProtocol
+    if (this.#tls === null) this.#acceptPlain()
+    else if (isOpeningTls) this.#server.on('connection', socket => this.#openTls(socket))
+    return port
   }
 
   #acceptPlain(): void {
     const { readBuffer } = this.#context
-    const accept = (socket: Socket) => this.#adopt(socket, 'http', '', null)
+    const accept = this.address.proxyProtocol
+      ? (socket: Socket) => this.#openPlain(socket)
+      : (socket: Socket) => this.#adopt(socket, { scheme: 'http', sni: '', tls: null }, null)
     acceptInto({ server: this.#server, readBuffer, accept, isRawAllowed: this.#isRawAllowed })
   }
 
-  #createTlsServer(): Server {
-    const { settings, config, log } = this.#context
-    const { tls } = settings
-    const options: TlsOptions = {
-      key: tls.defaultCertificates.map(({ key }) => key),
-      cert: tls.defaultCertificates.map(({ cert }) => cert),
-      minVersion: tls.minVersion,
-      maxVersion: tls.maxVersion,
-      ...(tls.ciphers === null ? {} : { ciphers: tls.ciphers }),
-      honorCipherOrder: tls.preferServerCiphers,
-      sessionTimeout: tls.sessionTimeoutS,
-      ...(tls.sessionTickets ? {} : { secureOptions: constants.SSL_OP_NO_TICKET }),
-      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
-      ALPNProtocols: ['http/1.1'],
-      allowHalfOpen: true,
-      SNICallback(name, done) {
-        done(null, config.secureContext(name) ?? undefined)
-      },
+  /** A PROXY header first, then HTTP. */
+  #openPlain(socket: Socket): Receiver | null {
+    const opening = this.#open(socket)
+    if (opening === null) return null
+    let receive: Receiver | null = null
+    return (bytes, length) => {
+      if (receive !== null) return receive(bytes, length)
+      const rest = opening.take(bytes, length)
+      if (rest === null) return
+      this.#openings.delete(opening)
+      receive = this.#adopt(socket, { scheme: 'http', sni: '', tls: null }, opening.addresses)
+      if (receive === null) socket.destroy()
+      else if (rest.length > 0) receive(rest, rest.length)
     }
-    const server = createTlsServer(options)
-    server.on('connection', () => {
-      this.#handshakes++
-    })
-    server.on('tlsClientError', error => {
-      log.info('TLS handshake failed', { message: error.message })
-      this.#handshakes--
-      this.#checkIdle()
-    })
-    server.on('secureConnection', socket => {
-      this.#handshakes--
-      this.#acceptSecure(socket)
-    })
-    return server
+  }
+
+  /** A PROXY header first, then TLS. */
+  #openTls(socket: Socket): void {
+    const opening = this.#open(socket)
+    if (opening === null) return void socket.destroy()
+    const take = (bytes: Buffer) => {
+      const rest = opening.take(bytes, bytes.length)
+      if (rest === null) return
+      this.#openings.delete(opening)
+      socket.off('data', take)
+      socket.pause()
+      if (opening.addresses !== null) this.#proxied.set(socket, opening.addresses)
+      this.#tls!.wrap(socket, rest)
+    }
+    socket.on('data', take)
+  }
+
+  #open(socket: Socket): ProxyOpening | null {
+    if (this.#isFull) {
+      socket.on('error', () => {})
+      return null
+    }
+    const opening = new ProxyOpening(this.#context, socket, this)
+    this.#openings.add(opening)
+    return opening
+  }
+
+  failed(opening: ProxyOpening, reason: string): void {
+    const peer = plainAddress(opening.socket.remoteAddress ?? '')
+    this.#context.log.info(`a connection was closed for its PROXY header: ${reason}`, { peer })
+    this.#openings.delete(opening)
+    this.#checkIdle()
   }
 
   #acceptSecure(socket: TLSSocket): void {
@@ -107,41 +118,58 @@ export class Listener implements ConnectionOwner {
       cipher: socket.getCipher()?.standardName ?? '',
       client_verify: 'NONE',
     }
-    const receive = this.#adopt(socket, 'https', servername || '', tls)
+    const under = this.address.proxyProtocol ? socketUnder(socket) : null
+    const proxied = under === null ? null : (this.#proxied.get(under) ?? null)
+    const receive = this.#adopt(socket, { scheme: 'https', sni: servername || '', tls }, proxied)
     if (receive === null) socket.destroy()
     else socket.on('data', (bytes: Buffer) => receive(bytes, bytes.length))
   }
 
-  #adopt(socket: Socket, scheme: 'http' | 'https', sni: string, tls: ClientConnection['tls']): Receiver | null {
+  get #isFull(): boolean {
+    const { connectionsMax } = this.#context.settings
+    return connectionsMax > 0 && this.#connectionsOpen() >= connectionsMax
+  }
+
+  #adopt(
+    socket: Socket,
+    security: Pick<ClientConnection, 'scheme' | 'sni' | 'tls'>,
+    proxied: ProxiedAddresses | null,
+  ): Receiver | null {
     const { settings, trustedPeers } = this.#context
-    const isFull = settings.connectionsMax > 0 && this.#connectionsOpen() >= settings.connectionsMax
-    if (isFull || socket.remoteAddress === undefined) {
+    if (this.#isFull || socket.remoteAddress === undefined) {
       // An error event without listener would end the process.
       socket.on('error', () => {})
       return null
     }
+    if (this.address.keepalive !== undefined) setKeepAlive(socket, this.address.keepalive)
     const peerAddress = plainAddress(socket.remoteAddress)
     const localPort = socket.localPort ?? this.address.port
+    const isPeerTrusted = trustedPeers.isTrusted(peerAddress)
     const connection = new ClientConnection(this.#context, this.#events, this, socket, {
       peerAddress,
-      isPeerTrusted: trustedPeers.isTrusted(peerAddress),
+      isPeerTrusted,
+      proxiedAddress: isPeerTrusted ? (proxied?.sourceAddress ?? null) : null,
       localPort,
       publicPort: settings.portMaps.get(localPort) ?? localPort,
-      scheme,
-      sni,
-      tls,
+      ...security,
     })
     this.connections.add(connection)
     return (bytes, length) => connection.receive(bytes, length)
   }
 
-  closed(connection: ClientConnection): void {
-    this.connections.delete(connection)
+  closed(connection: ClientConnection | ProxyOpening): void {
+    if (connection instanceof ProxyOpening) this.#openings.delete(connection)
+    else this.connections.delete(connection)
     this.#checkIdle()
   }
 
+  /** Connections, those that have not said yet for whom they are among them. */
+  get size(): number {
+    return this.connections.size + this.#openings.size
+  }
+
   get isIdle(): boolean {
-    return this.connections.size === 0 && this.#handshakes === 0
+    return this.size === 0 && (this.#tls?.handshakes ?? 0) === 0
   }
   #checkIdle(): void {
     if (this.isIdle) this.onIdle?.()
@@ -159,11 +187,8 @@ export class Listener implements ConnectionOwner {
 
   close(): void {
     this.#server.close()
+    this.#tls?.close()
+    for (const opening of [...this.#openings]) opening.socket.destroy()
     for (const connection of [...this.connections]) connection.destroy()
   }
-}
-
-/** IPv4 addresses on a dual-stack socket as what they are. */
-function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
 }

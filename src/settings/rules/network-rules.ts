@@ -1,6 +1,7 @@
 /** Addresses, name servers, headers and listeners: what a type alone cannot say. */
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
+import type { ListenAddress } from '../../base/listen-address.ts'
 import { formatEndpoint } from '../listen-address.ts'
 import { isResponseHeaderToken, isUpstreamHeaderToken } from '../header-tokens.ts'
 import type { Findings, RuleContext } from './rule.ts'
@@ -11,6 +12,7 @@ export function checkNetwork(context: RuleContext, findings: Findings): void {
   checkTrustedIps(context, findings)
   checkProxyServer(context, findings)
   checkListeners(context, findings)
+  checkListenFlags(context, findings)
 }
 
 function checkHeaders({ settings, origin }: RuleContext, { errors }: Findings): void {
@@ -93,6 +95,7 @@ export function proxyServerProblem(text: string): string | null {
 function checkListeners({ settings, origin }: RuleContext, { errors }: Findings): void {
   const opened = [
     settings.role === 'admin' ? null : ('proxy_listen' as const),
+    settings.role === 'admin' ? null : ('stream_listen' as const),
     settings.role === 'proxy' ? null : ('admin_listen' as const),
     settings.role === 'admin' ? ('cluster_listen' as const) : null,
     'status_listen' as const,
@@ -100,7 +103,7 @@ function checkListeners({ settings, origin }: RuleContext, { errors }: Findings)
   const taken = new Map<string, (typeof opened)[number]>()
   for (const property of opened) {
     for (const address of settings[property]) {
-      const place = formatEndpoint(address)
+      const place = `${formatEndpoint(address)}${address.udp === true ? ' udp' : ''}`
       const other = taken.get(place)
       if (address.port !== 0 && other !== undefined) {
         const both =
@@ -110,4 +113,36 @@ function checkListeners({ settings, origin }: RuleContext, { errors }: Findings)
       taken.set(place, property)
     }
   }
+}
+
+const LISTENERS = ['proxy_listen', 'stream_listen', 'admin_listen', 'status_listen', 'cluster_listen'] as const
+
+/** Flags that cannot be honoured are named, rather than taken for granted by whoever set them. */
+function checkListenFlags({ settings, origin }: RuleContext, { errors }: Findings): void {
+  for (const property of LISTENERS) {
+    for (const address of settings[property]) {
+      const problem = flagProblem(property, address)
+      if (problem !== null) errors.push(`${property}: ${problem}${origin(property)}`)
+    }
+  }
+}
+
+function flagProblem(property: (typeof LISTENERS)[number], address: ListenAddress): string | null {
+  const place = formatEndpoint(address)
+  if (address.deferred === true)
+    return `'deferred' (${place}) is not supported: connections are accepted at once; leave it out`
+  const isProxied = property === 'proxy_listen' || property === 'stream_listen'
+  if (address.proxyProtocol && !isProxied)
+    return `'proxy_protocol' (${place}) is only supported in proxy_listen and stream_listen; leave it out`
+  if (address.udp !== true) return null
+  const clash = address.ssl
+    ? 'ssl'
+    : address.proxyProtocol
+      ? 'proxy_protocol'
+      : address.backlog !== null
+        ? 'backlog'
+        : address.keepalive !== undefined
+          ? 'so_keepalive'
+          : null
+  return clash === null ? null : `'${clash}' cannot be combined with 'udp' (${place}); leave one of them out`
 }

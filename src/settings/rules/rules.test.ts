@@ -55,6 +55,11 @@ const REFUSED: readonly [env: Readonly<Record<string, string>>, error: string][]
   [{ role: 'admin', storage: 'memory' }, 'in-memory storage can not be used when role = "control_plane"'],
   [{ role: 'admin', cluster_use_proxy: 'on' }, 'cluster_use_proxy can not be used when role = "control_plane"'],
   [{ role: 'admin', cluster_dp_labels: 'a:b' }, 'cluster_dp_labels can not be used when role = "control_plane"'],
+  [{ proxy_listen: '1.2.3.4:1 deferred' }, "proxy_listen: 'deferred' (1.2.3.4:1) is not supported"],
+  [{ admin_listen: '1.2.3.4:1 proxy_protocol' }, "admin_listen: 'proxy_protocol' (1.2.3.4:1) is only supported in"],
+  [{ stream_listen: '1.2.3.4:1 udp ssl' }, "stream_listen: 'ssl' cannot be combined with 'udp' (1.2.3.4:1)"],
+  [{ stream_listen: '1.2.3.4:1 udp backlog=9' }, "stream_listen: 'backlog' cannot be combined with 'udp' (1.2.3.4:1)"],
+  [{ stream_listen: '1.2.3.4:1, 1.2.3.4:1' }, 'stream_listen names 1.2.3.4:1 twice'],
   [{ role: 'proxy', proxy_listen: 'off' }, 'proxy_listen must be specified when role = "data_plane"'],
   [
     { role: 'data_plane', database: 'postgres' },

@@ -97,7 +97,10 @@ export const listeners = section(
       null,
       'Addresses, CIDR blocks or `unix:` whose forwarded headers are believed; `0.0.0.0/0,::/0` believes everybody.',
     ),
-    real_ip_header: string('X-Real-IP', 'Header that carries the address of the client behind a trusted proxy.'),
+    real_ip_header: string(
+      'X-Real-IP',
+      'Header that carries the address of the client behind a trusted proxy; `proxy_protocol` takes it from the PROXY header.',
+    ),
     nginx_proxy_real_ip_header: string(null, 'Another name of `real_ip_header`.', { alias_of: 'real_ip_header' }),
     real_ip_recursive: boolean('off', 'Skip trusted addresses from the end of `real_ip_header`.'),
     nginx_proxy_real_ip_recursive: boolean(null, 'Another name of `real_ip_recursive`.', {
