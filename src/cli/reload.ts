@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { systemClock } from '../base/clock.ts'
 import { pause } from '../base/pause.ts'
-import { loadSettings } from '../settings/load.ts'
+import { type LoadedSettings, loadSettings } from '../settings/load.ts'
 import { systemFiles } from '../settings/settings-files.ts'
 import {
   CliError,
@@ -55,7 +55,7 @@ function mergedSettings({ options }: Invocation, { env, folder, terminal }: Comm
     file: options['conf'],
     env,
     searchedFiles: [],
-    beneath: running,
+    beneath: withoutConfiguration(running),
     overrides: { prefix: paths.prefix },
     files: systemFiles(folder),
   })
@@ -65,6 +65,16 @@ function mergedSettings({ options }: Invocation, { env, folder, terminal }: Comm
     throw new CliError(`the role of a running node cannot change (${running.settings.role}): use 'kong restart'`)
   }
   return loaded
+}
+
+/**
+ * As in Kong, a declarative file is read anew only by a reload that names it: otherwise what `POST /config` brought
+ * would be undone by each.
+ */
+function withoutConfiguration(running: LoadedSettings): LoadedSettings {
+  const texts = new Map(running.texts)
+  texts.delete('declarative_config')
+  return { ...running, texts }
 }
 
 async function reloadNode(paths: PrefixPaths, pid: number): Promise<void> {

@@ -220,6 +220,16 @@ describe('SavedConfig encryption', () => {
     assert.deepEqual(current!.head(), { version: 1, config_hash: hashOf([service, aRoute('a')]) })
   })
 
+  it('source() is what was noted, until the rows change', () => {
+    const plain = reopen()
+    fill(plain)
+    assert.equal(plain.source(), null)
+    plain.noteSource('0123abcd')
+    assert.equal(reopen('open sesame').source(), '0123abcd')
+    fill(current!, [aRoute('b')])
+    assert.equal(current!.source(), null)
+  })
+
   it('open() notices a value moved to another row', () => {
     fill(reopen('k'), [aRoute('a'), aRoute('b')])
     current!.close()

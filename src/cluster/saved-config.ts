@@ -38,6 +38,10 @@ export interface SavedConfig {
   applyDelta(delta: ConfigDelta): void
   /** Rows are written as they come, beside those that are served, so memory stays bounded. */
   beginSnapshot(head: ConfigHead): SnapshotStage
+  /** What `noteSource` was told last, unless the rows have changed since. */
+  source(): string | null
+  /** Names what the rows came from, such as the hash of a file. */
+  noteSource(source: string): void
   close(): void
 }
 
@@ -74,6 +78,8 @@ function encryptFile(options: SavedConfigOptions, plainFile: OpenFile): SavedCon
     const stage = sealed.beginSnapshot(plain.head())
     for (const batch of plain.load()) stage.add(batch)
     stage.commit()
+    const source = plain.source()
+    if (source !== null) sealed.noteSource(source)
   }
   sealed.close()
   plain.close()
@@ -193,6 +199,17 @@ class SavedConfigFile implements SavedConfig {
         if (generation !== this.#generation) this.#remove(generation)
       },
     }
+  }
+
+  source(): string | null {
+    const found = this.#database.prepare("SELECT value FROM meta WHERE key = 'source'").get()
+    const [hash, source] = String(found?.['value'] ?? '').split(' ')
+    return hash === this.#head.config_hash ? (source ?? null) : null
+  }
+
+  noteSource(source: string): void {
+    const put = this.#database.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES ('source', ?)")
+    put.run(`${this.#head.config_hash} ${source}`)
   }
 
   close(): void {

@@ -1,12 +1,13 @@
 /** A data plane: workers, the saved configuration they start from, and the connection to a control plane. */
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { KONG_VERSION, SILVERBACK_VERSION } from '../base/version.ts'
 import { createDataPlaneClient, type DataPlaneClient } from '../cluster/data-plane-client.ts'
-import { openSavedConfig, type SavedConfig } from '../cluster/saved-config.ts'
+import type { SavedConfig } from '../cluster/saved-config.ts'
 import type { Settings } from '../settings/definition.ts'
 import type { NodeView } from './node-view.ts'
 import { readerOf } from './config-copy.ts'
 import { NodeApis } from './node-apis.ts'
+import { openNodeConfig } from './node-config.ts'
 import type { Endings, NodeContext, RunningNode } from './node-context.ts'
 import { ProxyHalf } from './proxy-half.ts'
 
@@ -14,16 +15,8 @@ import { ProxyHalf } from './proxy-half.ts'
 const RELOAD_DRAIN_MS = 60_000
 
 export async function startDataPlaneNode(context: NodeContext, endings: Endings): Promise<RunningNode> {
-  const { settings, catalog, log, clock, random, nodeId, hostname, workerForks } = context
-  const saved = openSavedConfig({
-    path: resolve(settings.prefix, settings.saved_config_path),
-    encryptionKey: settings.saved_config_encryption_key,
-    clock,
-    random,
-    logger: log,
-    entities: catalog.definitions.map(definition => definition.name),
-  })
-  endings.add(() => saved.close())
+  const { settings, log, clock, random, nodeId, hostname, workerForks } = context
+  const saved = openNodeConfig(context, endings)
   const proxy = new ProxyHalf({ copy: saved, workerForks, settings, nodeId, hostname, log, clock, random })
   endings.add(() => proxy.stop())
   await proxy.start()

@@ -1,8 +1,13 @@
-/** The configuration of a node without a database: from the file or text in its settings, or from `POST /config`. */
+/**
+ * The configuration of a node without a database: from the file or text in its settings, else what it had when it ended,
+ * and then from `POST /config`. Kong's rules: a node whose settings name a configuration starts, and reloads, with
+ * that one; without, with the one that it saved.
+ */
 import { readFileSync } from 'node:fs'
 import type { DatabaseLess, DeclarativeRows } from '../admin/admin-options.ts'
 import { parseText } from '../declarative/parse.ts'
 import type { ApplyOutcome } from '../cluster/link.ts'
+import type { SavedConfig } from '../cluster/saved-config.ts'
 import { EMPTY_CONFIG_HASH, type ConfigHead } from '../entities/config.ts'
 import { StoreError } from '../store/errors.ts'
 import type { MemoryStore } from '../store/memory/memory-store.ts'
@@ -10,41 +15,57 @@ import type { NodeContext } from './node-context.ts'
 
 export class DeclarativeSource implements DatabaseLess {
   readonly #memory: MemoryStore
-  #current: DeclarativeRows = { rows: [], hash: EMPTY_CONFIG_HASH }
-  /** Of the file or text in the settings, as read last. */
-  #loadedHash: string | null = null
+  readonly #saved: SavedConfig
+  #hash = EMPTY_CONFIG_HASH
   readonly #waiting = new Map<number, (outcome: ApplyOutcome) => void>()
 
-  constructor(memory: MemoryStore) {
+  /** `saved` is the copy that the node's workers start from: it has every version that they run. */
+  constructor(memory: MemoryStore, saved: SavedConfig) {
     this.#memory = memory
+    this.#saved = saved
   }
 
   currentHash(): string {
-    return this.#current.hash
-  }
-
-  /** What `declarative_config` or `declarative_config_string` say; nothing when neither is set. Throws with all errors. */
-  async load(context: NodeContext): Promise<void> {
-    const config = readConfiguration(context)
-    if (config === null) return
-    await this.#memory.replace(config.rows)
-    this.#current = config
+    return this.#hash
   }
 
   /**
-   * The same for a node that runs: the new configuration counts once the workers have it. A file that has not changed
-   * since it was read last is left alone, so that a reload does not undo a `POST /config`.
+   * What `declarative_config` or `declarative_config_string` say, or what is saved when neither is set. Throws with
+   * all errors.
+   */
+  async load(context: NodeContext): Promise<void> {
+    const config = readConfiguration(context) ?? this.#savedConfiguration(context)
+    if (config === null) return
+    await this.#memory.replace(config.rows)
+    this.#hash = config.hash
+  }
+
+  #savedConfiguration({ log }: NodeContext): DeclarativeRows | null {
+    if (!this.#saved.isConfigured()) return null
+    const { version, config_hash } = this.#saved.head()
+    // Kong's first words, by which people and tools find the line.
+    log.info('found persisted lmdb config, loading the saved configuration', { version, config_hash })
+    const rows = [...this.#saved.load()].flat().map(({ entity, row }) => ({ entity, row: row! }))
+    return { rows, hash: this.#saved.source() ?? config_hash }
+  }
+
+  /** After the start, when the saved copy has the rows. */
+  noteSource(): void {
+    this.#saved.noteSource(this.#hash)
+  }
+
+  /**
+   * The same for a node that runs: the new configuration counts once the workers have it. Where the settings name
+   * none, a reload keeps what runs.
    */
   async reload(context: NodeContext): Promise<void> {
     const config = readConfiguration(context)
-    if (config === null || config.hash === this.#loadedHash) return
-    await this.replace(config)
-    this.#loadedHash = config.hash
+    if (config !== null) await this.replace(config)
   }
 
   async replace(config: DeclarativeRows): Promise<void> {
-    const before = this.#current
     const { version } = await this.#memory.head()
+    const before = await this.#rows()
     const outcome = new Promise<ApplyOutcome>(resolve => this.#waiting.set(version + 1, resolve))
     const head = await this.#memory.replace(config.rows)
     // The same rows again make no version, so no worker will report one.
@@ -52,13 +73,21 @@ export class DeclarativeSource implements DatabaseLess {
     if (isSame) this.#waiting.delete(version + 1)
     const applied = isSame ? { ok: true as const } : await outcome
     if (applied.ok) {
-      this.#current = config
+      this.#hash = config.hash
+      this.#saved.noteSource(config.hash)
       return
     }
-    await this.#memory.replace(before.rows)
+    await this.#memory.replace(before)
     const { entity, key, field, message } = applied.refusal
     const where = [entity, key, field].filter(Boolean).join(' ')
     throw new StoreError('declarative_config', `declarative config is invalid: ${where}: ${message}`)
+  }
+
+  async #rows(): Promise<DeclarativeRows['rows']> {
+    const { batches } = await this.#memory.export()
+    const rows: DeclarativeRows['rows'][number][] = []
+    for await (const batch of batches) rows.push(...batch)
+    return rows
   }
 
   /** Told of each version that the workers accepted or refused. */

@@ -2,7 +2,8 @@
 import { createLocalLink } from '../cluster/local-link.ts'
 import type { ConfigSource } from '../cluster/link.ts'
 import { EMPTY_CONFIG_HASH } from '../entities/config.ts'
-import { MemoryCopy, readerOf } from './config-copy.ts'
+import { type ConfigCopy, MemoryCopy, readerOf } from './config-copy.ts'
+import { openNodeConfig } from './node-config.ts'
 import { openControlHalf } from './control-half.ts'
 import { DeclarativeSource } from './declarative-source.ts'
 import type { NodeView } from './node-view.ts'
@@ -17,11 +18,13 @@ export async function startTraditionalNode(context: NodeContext, endings: Ending
   const { settings, catalog, log, clock, random, nodeId, hostname, workerForks } = context
   const control = await openControlHalf(context)
   endings.add(() => control.close())
-  const declarative = control.memory === null ? null : new DeclarativeSource(control.memory)
+  const saved = control.memory === null ? null : openNodeConfig(context, endings)
+  const declarative = saved === null ? null : new DeclarativeSource(control.memory!, saved)
   await declarative?.load(context)
 
-  const copy = new MemoryCopy(catalog.definitions.map(definition => definition.name))
+  const copy = saved ?? new MemoryCopy(catalog.definitions.map(definition => definition.name))
   await fill(copy, control.source)
+  declarative?.noteSource()
   const proxy = new ProxyHalf({ copy, workerForks, settings, nodeId, hostname, log, clock, random })
   endings.add(() => proxy.stop())
   await proxy.start()
@@ -75,7 +78,7 @@ export async function startTraditionalNode(context: NodeContext, endings: Ending
 }
 
 /** The workers start with what the store holds, be it nothing. */
-async function fill(copy: MemoryCopy, source: ConfigSource): Promise<void> {
+async function fill(copy: ConfigCopy, source: ConfigSource): Promise<void> {
   const { head, batches } = await source.export()
   const writer = copy.beginSnapshot(head)
   for await (const changes of batches) writer.add(changes)

@@ -81,11 +81,11 @@ export const hybrid = section(
     cluster_dp_labels: array(null, 'Labels of a data plane, `key:value`, at most ten; the control plane lists them.'),
     saved_config_path: string(
       'saved-config.db',
-      'File in which a data plane keeps its configuration, relative to the prefix.',
+      'File in which a data plane, or a node without a database, keeps its configuration, relative to the prefix.',
     ),
     saved_config_encryption_key: string(
       null,
-      'Secret from which the key is derived that encrypts the saved configuration of a data plane at rest.',
+      'Secret from which the key is derived that encrypts the saved configuration at rest.',
       { sensitive: true },
     ),
     cluster_rpc: boolean('off', 'Use the JSON-RPC connection of Kong 3.9.', { without_effect: kongWireOnly }),
@@ -97,7 +97,7 @@ export const hybrid = section(
     }),
     cluster_cjson: boolean('off', 'Choose the JSON decoder of Kong.', { without_effect: kongWireOnly }),
     lmdb_environment_path: string('dbless.lmdb', "Folder of Kong's local database.", {
-      without_effect: 'a data plane saves its configuration as saved_config_path says',
+      without_effect: 'the configuration is saved as saved_config_path says',
     }),
     lmdb_map_size: string('2048m', "Largest size of Kong's local database.", {
       without_effect: 'the saved configuration grows as it needs',
