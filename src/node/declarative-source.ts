@@ -4,11 +4,15 @@
  * that one; without, with the one that it saved.
  */
 import { readFileSync } from 'node:fs'
+import type { Clock } from '../base/clock.ts'
+import type { Random } from '../base/random.ts'
 import type { DatabaseLess, DeclarativeRows } from '../admin/admin-options.ts'
 import { parseText } from '../declarative/parse.ts'
 import type { ApplyOutcome } from '../cluster/link.ts'
 import type { SavedConfig } from '../cluster/saved-config.ts'
 import { EMPTY_CONFIG_HASH, type ConfigHead } from '../entities/config.ts'
+import type { EntityCatalog } from '../entities/catalog.ts'
+import type { Settings } from '../settings/definition.ts'
 import { StoreError } from '../store/errors.ts'
 import type { MemoryStore } from '../store/memory/memory-store.ts'
 import type { NodeContext } from './node-context.ts'
@@ -34,7 +38,7 @@ export class DeclarativeSource implements DatabaseLess {
    * all errors.
    */
   async load(context: NodeContext): Promise<void> {
-    const config = readConfiguration(context) ?? this.#savedConfiguration(context)
+    const config = readDeclared(context.settings, context) ?? this.#savedConfiguration(context)
     if (config === null) return
     await this.#memory.replace(config.rows)
     this.#hash = config.hash
@@ -59,7 +63,7 @@ export class DeclarativeSource implements DatabaseLess {
    * none, a reload keeps what runs.
    */
   async reload(context: NodeContext): Promise<void> {
-    const config = readConfiguration(context)
+    const config = readDeclared(context.settings, context)
     if (config !== null) await this.replace(config)
   }
 
@@ -100,8 +104,17 @@ export class DeclarativeSource implements DatabaseLess {
   }
 }
 
-function readConfiguration({ settings, catalog, clock, random }: NodeContext): DeclarativeRows | null {
-  const { declarative_config, declarative_config_string } = settings
+export interface ReadingContext {
+  readonly catalog: EntityCatalog
+  readonly clock: Clock
+  readonly random: Random
+}
+
+/** Null when the settings name no configuration. Throws with all its errors. */
+export function readDeclared(
+  { declarative_config, declarative_config_string }: Settings,
+  { catalog, clock, random }: ReadingContext,
+) {
   if (declarative_config === null && declarative_config_string === null) return null
   const text = declarative_config_string ?? readFile(declarative_config!)
   const parsed = parseText(text, declarative_config_string === null ? declarative_config! : undefined, {

@@ -10,6 +10,7 @@ import type { Settings } from '../settings/definition.ts'
 import type { StoreMigrations } from '../store/migrations/store-migrations.ts'
 import { createRepository } from '../store/repository.ts'
 import type { EntityStore } from '../store/store.ts'
+import { readDeclared } from './declarative-source.ts'
 import { nodeCatalog } from './enabled-plugins.ts'
 import { openMigrations, openStore } from './open-store.ts'
 
@@ -23,6 +24,12 @@ export function parseConfiguration(settings: Settings, text: string, filename: s
     partial: true,
     keepsTimes: true,
   })
+}
+
+/** What the settings declare; nothing when they declare nothing. Throws when it cannot be read. */
+export function declaredRows(settings: Settings): readonly DeclarativeRow[] {
+  const declared = readDeclared(settings, { catalog: nodeCatalog(settings), clock: systemClock, random: systemRandom })
+  return declared?.rows ?? []
 }
 
 /** Upserts all rows in one transaction; what else is in the store stays. */
@@ -56,7 +63,7 @@ export function migrationsOf(settings: Settings, lockMsMax: number): Promise<Sto
   return openMigrations({ settings, catalog: nodeCatalog(settings), clock: systemClock, lockMsMax })
 }
 
-async function withStore<T>(
+export async function withStore<T>(
   settings: Settings,
   work: (store: EntityStore, catalog: EntityCatalog) => Promise<T>,
 ): Promise<T> {

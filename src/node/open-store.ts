@@ -90,4 +90,4 @@ export async function openMigrations({
   }
 }
 
-const embeddedPath = ({ prefix, embedded_path }: Settings) => resolve(prefix, embedded_path)
+export const embeddedPath = ({ prefix, embedded_path }: Settings) => resolve(prefix, embedded_path)

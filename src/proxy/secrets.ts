@@ -1,6 +1,6 @@
 /** Secrets that stored rows name by `{vault://...}` instead of holding them; found when a row is compiled. */
 import type { Logger } from '../base/logger.ts'
-import { isVaultReference, parseVaultReference, pickSecret } from '../base/vault-reference.ts'
+import { isVaultReference, parseVaultReference, pickSecret, type Secret } from '../base/vault-reference.ts'
 import type { Row } from '../entities/config.ts'
 import type { Field, Fields } from '../schema/field.ts'
 import type { VaultDefinition } from '../sdk/vault.ts'
@@ -28,13 +28,14 @@ export class Secrets {
   /** The text itself, or what it refers to. What cannot be found is the empty text and a warning, as in Kong. */
   resolve(text: string): string {
     if (!isVaultReference(text)) return text
-    const found = this.#lookUp(text)
+    const found = this.find(text)
     if (found.ok) return found.value
     this.#sources.log.warn(`secret '${text}' is not available: ${found.error}`)
     return ''
   }
 
-  #lookUp(text: string): ReturnType<typeof pickSecret> {
+  /** The secret of a reference, or why there is none. */
+  find(text: string): Secret {
     const reference = parseVaultReference(text)
     if (reference === null) return { ok: false, error: 'not a well-formed reference' }
     const { vaults, environment } = this.#sources

@@ -92,6 +92,18 @@ function kindOf(type: string): ColumnKind {
   return type === 'number' ? 'double' : 'json'
 }
 
+/** A number that no database would give back as it was. */
+export class ColumnRangeError extends RangeError {
+  readonly field: string
+  constructor(field: string) {
+    super(`number out of range in column '${field}'`)
+    this.field = field
+  }
+}
+
+/** 2⁵³ itself too, Kong's largest: it is exact, and nothing that would round to it is let in as an integer above. */
+const isStorableInteger = (number: number) => Number.isInteger(number) && Math.abs(number) <= 2 ** 53
+
 /** Columns in the table's order. Members that the definition does not know are left out. */
 export function encodeRow(table: Table, row: Row): Record<string, ColumnValue> {
   const encoded: Record<string, ColumnValue> = {}
@@ -114,8 +126,8 @@ export function encodeValue(column: Column, value: unknown): ColumnValue {
   // A lone surrogate cannot be written as UTF-8; it would come back as another string and change the row's digest.
   if (column.kind === 'text') return String(value).toWellFormed()
   const number = Number(value)
-  if (!Number.isFinite(number) || (column.kind === 'integer' && !Number.isSafeInteger(number))) {
-    throw new RangeError(`number out of range in column '${column.name}'`)
+  if (!Number.isFinite(number) || (column.kind === 'integer' && !isStorableInteger(number))) {
+    throw new ColumnRangeError(column.field)
   }
   return number
 }

@@ -1,4 +1,5 @@
 /** The refusals of store and repository, each with the text that Kong's clients see. */
+import type { ColumnRangeError } from '../schema/columns.ts'
 import { luaNotation, schemaViolationMessage } from '../schema/messages.ts'
 import type { FieldErrors } from '../schema/validate.ts'
 import { StoreError } from './errors.ts'
@@ -7,6 +8,10 @@ type Fields = Readonly<Record<string, unknown>>
 
 export function schemaViolation(errors: FieldErrors): StoreError {
   return new StoreError('schema_violation', schemaViolationMessage(errors), errors)
+}
+
+export function outOfRange({ field }: ColumnRangeError): StoreError {
+  return schemaViolation({ [field]: 'number out of range' })
 }
 
 export function primaryKeyViolation(key: Fields): StoreError {

@@ -179,6 +179,13 @@ test('kong vault get prints a secret by reference or short form, and says why th
   assert.equal((await kong('vault get {vault://env/my-secret}', {}, env)).out, '{"a":"b"}\n')
   assert.match((await kong('vault get env/none')).err, /could not get value from external vault \(no value found\)/)
   assert.match((await kong('vault get hcv/none')).err, /could not find vault \(hcv\)/)
+  const file = '_format_version: "3.0"\nvaults:\n- name: env\n  prefix: mine\n  config:\n    prefix: MY_\n'
+  writeFileSync(join(folder, 'vaults.yml'), file)
+  const declared = { database: 'off', declarative_config: join(folder, 'vaults.yml') }
+  assert.equal((await kong('vault get mine/secret/a', declared, env)).out, 'b\n')
+  await kong('config db_import vaults.yml')
+  assert.equal((await kong('vault get {vault://mine/secret/a}', {}, env)).out, 'b\n')
+  assert.match((await kong('vault get mine/none')).err, /could not get value from external vault/)
 })
 
 test('kong prepare makes a prefix, with certificates only for listeners that use TLS', async () => {

@@ -1,14 +1,22 @@
 /** From an entity's row to the text that is stored, and to what the tables beside it hold. */
 import type { Row } from '../../entities/config.ts'
-import { cacheKeyOf, CACHE_KEY_COLUMN, decodeRow, encodeRow, type Table, TTL_FIELD } from '../../schema/columns.ts'
-import { StoreError } from '../errors.ts'
+import {
+  cacheKeyOf,
+  CACHE_KEY_COLUMN,
+  ColumnRangeError,
+  decodeRow,
+  encodeRow,
+  type Table,
+  TTL_FIELD,
+} from '../../schema/columns.ts'
+import { outOfRange } from '../violations.ts'
 
 /** Members in the table's order, unset ones null: what a reader gets, whatever the writer gave. */
 export function storedForm(table: Table, row: Row): Row {
   try {
     return decodeRow(table, encodeRow(table, row))
   } catch (error) {
-    if (error instanceof RangeError) throw new StoreError('database_error', error.message, undefined, error)
+    if (error instanceof ColumnRangeError) throw outOfRange(error)
     throw error
   }
 }

@@ -50,12 +50,27 @@ function sqliteConnection(database: DatabaseSync): DatabaseConnection {
       const statement = prepare(sql)
       const values = parameters as SQLInputValue[]
       const returnsRows = query.kind === 'SelectQueryNode' || query.kind === 'RawNode' || 'returning' in query
-      if (returnsRows) return { rows: statement.all(...values) as R[] }
+      if (returnsRows) return { rows: readAll(statement, values) as R[] }
       return { rows: [], numAffectedRows: BigInt(statement.run(...values).changes) }
     },
     // biome-ignore lint/correctness/useYield: the interface wants a generator; rows are read in pages instead.
     async *streamQuery() {
       throw new Error('rows are read in pages, never streamed')
     },
+  }
+}
+
+/** 2⁵³, which routes may have, is one too many for the driver: such rows are read again with BigInts, which cost more. */
+function readAll(statement: StatementSync, values: SQLInputValue[]): unknown[] {
+  try {
+    return statement.all(...values)
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'ERR_OUT_OF_RANGE') throw error
+    statement.setReadBigInts(true)
+    try {
+      return statement.all(...values)
+    } finally {
+      statement.setReadBigInts(false)
+    }
   }
 }

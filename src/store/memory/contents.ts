@@ -1,9 +1,9 @@
 /** One version of a whole configuration in memory, with the indexes that finding and paging need. */
 import { EMPTY_CONFIG_HASH, type Row } from '../../entities/config.ts'
 import { rowDigest, toggleDigest } from '../../entities/config-digest.ts'
-import { cacheKeyOf, decodeRow, encodeRow, type Table } from '../../schema/columns.ts'
+import { cacheKeyOf, ColumnRangeError, decodeRow, encodeRow, type Table } from '../../schema/columns.ts'
 import type { Tables } from '../sql/tables.ts'
-import { primaryKeyViolation, uniqueViolation } from '../violations.ts'
+import { outOfRange, primaryKeyViolation, uniqueViolation } from '../violations.ts'
 
 export interface EntityContents {
   readonly rows: ReadonlyMap<string, Row>
@@ -20,12 +20,20 @@ export function contentsOf(rows: readonly { readonly entity: string; readonly ro
     let known = byEntity.get(entity)
     if (known === undefined) byEntity.set(entity, (known = new Map()))
     // Stored rows have the same members in every store, so that equal configurations have equal hashes.
-    const stored = decodeRow(table, encodeRow(table, row))
+    const stored = storedForm(table, row)
     const key = stored[table.primary.field] as string
     if (known.has(key)) throw primaryKeyViolation({ [table.primary.field]: key })
     known.set(key, stored)
   }
   return new Map([...byEntity].map(([entity, known]) => [entity, indexed(tables.get(entity), known)]))
+}
+
+function storedForm(table: Table, row: Row): Row {
+  try {
+    return decodeRow(table, encodeRow(table, row))
+  } catch (error) {
+    throw error instanceof ColumnRangeError ? outOfRange(error) : error
+  }
 }
 
 function indexed(table: Table, rows: ReadonlyMap<string, Row>): EntityContents {

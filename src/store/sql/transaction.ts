@@ -7,13 +7,20 @@ import {
   CACHE_KEY_COLUMN,
   type ColumnValue,
   decodeRow,
+  ColumnRangeError,
   encodeRow,
   type Table,
   TTL_FIELD,
 } from '../../schema/columns.ts'
-import { StoreError } from '../errors.ts'
 import type { StoreTransaction } from '../store.ts'
-import { invalidReference, notFound, primaryKeyViolation, referencedBy, uniqueViolation } from '../violations.ts'
+import {
+  invalidReference,
+  notFound,
+  outOfRange,
+  primaryKeyViolation,
+  referencedBy,
+  uniqueViolation,
+} from '../violations.ts'
 import { PendingChanges } from './change-log.ts'
 import type { Sql, SqlEngine } from './engine.ts'
 import { SqlReads } from './reads.ts'
@@ -135,7 +142,7 @@ export class SqlTransaction extends SqlReads implements StoreTransaction {
     try {
       return encodeRow(table, row)
     } catch (error) {
-      if (error instanceof RangeError) throw new StoreError('database_error', error.message, undefined, error)
+      if (error instanceof ColumnRangeError) throw outOfRange(error)
       throw error
     }
   }
