@@ -167,7 +167,7 @@ function forwarded(text: string): { sent: string; body: string } {
     requestIds: { next: () => '0'.repeat(32) },
   } as unknown as ProxyContext
   const client = { head, peerAddress: '127.0.0.1', isPeerTrusted: false, forwardedLines: '' } as unknown as ClientSide
-  const exchange = new Exchange(context, client, head.bodyLength === 0 ? null : new RequestBody(head.bodyLength))
+  const exchange = new Exchange(context, client, head.bodyLength === 0 ? null : new RequestBody(head.bodyLength, 65536))
   const framing = head.bodyLength === 0 ? '' : `Content-Length: ${body.length}\r\n`
   return { sent: buildUpstreamHead(exchange, 'upstream.test', framing) + body, body }
 }

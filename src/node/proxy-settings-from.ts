@@ -5,11 +5,16 @@ import type { ProxySettings } from '../proxy/proxy-settings.ts'
 import type { Settings } from '../settings/definition.ts'
 import { readKeyMaterial } from '../settings/key-material.ts'
 import { systemFiles } from '../settings/settings-files.ts'
+import { parseHeaderBuffers } from '../settings/header-buffers.ts'
 import { responseHeaders, upstreamRequestId } from '../settings/header-tokens.ts'
 import { tlsProfile } from '../settings/tls-profile.ts'
 
-/** A head may fill nginx's large buffers: `4 8k` is four lines of up to 8 KiB; here only their sum counts. */
-const HEAD_BYTES_DEFAULT = 32 * 1024
+const HEADER_BUFFERS_DEFAULT = { count: 4, bytes: 8 * 1024 }
+/** Bodies up to this size go out whole and can be sent again to another peer; nginx has its disk for that. */
+const HELD_BODY_BYTES_MIN = 64 * 1024
+/** Listeners, logs, channels and the runtime's own. */
+const OWN_FILES = 128
+const LIMITS_FILE = '/proc/self/limits'
 /** More headers than any client of good will sends; a head is bounded by its bytes anyway. */
 const HEADER_COUNT_MAX = 1000
 /** Bodies that a plugin wants to see whole. */
@@ -31,7 +36,7 @@ export function proxySettingsFrom(settings: Settings, accessLog: ProxySettings['
       idleTimeoutS: settings.upstream_keepalive_idle_timeout,
     },
     client: clientLimits(settings),
-    connectionsMax: settings.nginx_events_worker_connections === 'auto' ? 0 : settings.nginx_events_worker_connections,
+    connectionsMax: connectionsMax(settings.nginx_events_worker_connections),
     charset: settings.nginx_http_charset === 'off' ? null : settings.nginx_http_charset,
     errorDefaultType: settings.error_default_type,
     errorTemplates: errorTemplates(settings),
@@ -51,10 +56,12 @@ export function proxySettingsFrom(settings: Settings, accessLog: ProxySettings['
 
 function clientLimits(settings: Settings): ProxySettings['client'] {
   return {
-    headBytesMax: headBytesMax(settings.nginx_http_large_client_header_buffers),
+    ...headLimits(settings.nginx_http_large_client_header_buffers),
     headerCountMax: HEADER_COUNT_MAX,
     bodyBytesMax: settings.nginx_http_client_max_body_size,
-    keepaliveRequestsMax: settings.nginx_http_keepalive_requests,
+    heldBodyBytesMax: Math.max(HELD_BODY_BYTES_MIN, settings.client_body_buffer_size),
+    // nginx's 0 means that no connection is kept.
+    keepaliveRequestsMax: settings.nginx_http_keepalive_timeout === 0 ? 1 : settings.nginx_http_keepalive_requests,
     keepaliveTimeoutMs: settings.nginx_http_keepalive_timeout * 1000,
     headTimeoutMs: settings.nginx_http_client_header_timeout * 1000,
     bodyTimeoutMs: settings.nginx_http_client_body_timeout * 1000,
@@ -63,12 +70,22 @@ function clientLimits(settings: Settings): ProxySettings['client'] {
   }
 }
 
-/** `4 8k`: number and size of nginx's buffers. */
-function headBytesMax(buffers: string): number {
-  const match = /^(\d+)\s+(\d+)([km]?)$/i.exec(buffers.trim())
-  if (match === null) return HEAD_BYTES_DEFAULT
-  const unit = { '': 1, k: 1024, m: 1024 * 1024 }[match[3]!.toLowerCase()] ?? 1
-  return Number(match[1]) * Number(match[2]) * unit
+/** `4 8k`: number and size of nginx's buffers. A line has to fit into one of them. */
+function headLimits(buffers: string): Pick<ProxySettings['client'], 'headBytesMax' | 'lineBytesMax'> {
+  const { count, bytes } = parseHeaderBuffers(buffers) ?? HEADER_BUFFERS_DEFAULT
+  return { headBytesMax: count * bytes, lineBytesMax: bytes }
+}
+
+/** Half of the open files that a worker may have, since a request takes a client's and an upstream's, less its own. */
+function connectionsMax(given: number | 'auto'): number {
+  if (given !== 'auto') return given
+  const soft = Number(/^Max open files +(\d+)/m.exec(readLimits())?.[1] ?? 0)
+  return soft === 0 ? 0 : Math.max(1, Math.floor((soft - Math.min(OWN_FILES, soft / 2)) / 2))
+}
+
+/** Empty where there is no /proc: then nothing is known of a limit. */
+function readLimits(): string {
+  return existsSync(LIMITS_FILE) ? readFileSync(LIMITS_FILE, 'utf8') : ''
 }
 
 function errorTemplates(settings: Settings): ProxySettings['errorTemplates'] {

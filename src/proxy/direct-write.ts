@@ -39,6 +39,13 @@ export function writeText(socket: Socket, text: string): boolean {
   return true
 }
 
+/** Bytes that the kernel has not taken yet; falls as it takes them. */
+export function unsentBytes(socket: Socket): number {
+  if (socket.writableLength === 0) return 0
+  const handle = (socket as unknown as { _handle: StreamHandle | null })._handle
+  return handle?.writeQueueSize ?? socket.writableLength
+}
+
 /** The same through the stream: for TLS, whose handle is another thing. */
 export function writeStreamText(socket: Socket, text: string): boolean {
   return socket.write(text, 'latin1')

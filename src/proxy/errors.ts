@@ -1,4 +1,5 @@
 /** Everything that can go wrong with a request, with what the client is told. Texts and codes are Kong's. */
+import { HEAD_TOO_LARGE } from './http/head-scanner.ts'
 
 export interface Failure {
   readonly status: number
@@ -27,7 +28,8 @@ export const FAILURES = {
   body_too_large: nginx(413, 'Payload too large'),
   uri_too_long: nginx(414, 'URI too long'),
   expectation_failed: nginx(417, 'Expectation failed'),
-  head_too_large: nginx(431, 'Request header or cookie too large'),
+  // 494 in nginx, which Kong turns into 400.
+  head_too_large: nginx(400, 'Request header or cookie too large'),
   internal: nginx(500, 'An unexpected error occurred'),
   not_implemented: nginx(501, 'Not implemented'),
   upstream_invalid: nginx(502, 'An invalid response was received from the upstream server'),
@@ -39,6 +41,7 @@ export type FailureCode = keyof typeof FAILURES
 
 /** What a refusal of the parser, a negated status, is called here. */
 export function refusalCode(refusal: number): FailureCode {
+  if (refusal === -HEAD_TOO_LARGE) return 'head_too_large'
   for (const [code, { status, style }] of Object.entries(FAILURES)) {
     if (style === 'nginx' && status === -refusal) return code as FailureCode
   }

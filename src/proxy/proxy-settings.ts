@@ -30,11 +30,15 @@ export interface ProxySettings {
     readonly idleTimeoutS: number
   }
   readonly client: {
-    /** A request head larger than this is refused with 431 (Kong: 494 sent as 400). */
+    /** A request head larger than this is refused with 400, a request line that is with 414. */
     readonly headBytesMax: number
+    /** The same for one line. */
+    readonly lineBytesMax: number
     readonly headerCountMax: number
     /** 0 is unlimited. */
     readonly bodyBytesMax: number
+    /** Part of a body that is held until it is complete; what is larger streams. */
+    readonly heldBodyBytesMax: number
     readonly keepaliveRequestsMax: number
     /** Milliseconds: idle between requests, for a whole head, between two reads of a body, between two writes. */
     readonly keepaliveTimeoutMs: number

@@ -2,13 +2,13 @@
  * The body of a request between client and upstream.
  *
  * It is held until the upstream may have it, up to a limit; from then on it streams. As long as everything received
- * is still held, a failed attempt can be made again with another peer.
+ * is still held, a failed attempt can be made again with another peer. Held bytes are one growing buffer, so that a
+ * body that comes byte by byte takes no more memory than one that comes at once.
  */
 import { CHUNKED } from './http/request-head.ts'
 import type { TrailerSection } from './http/chunked-decoder.ts'
 
-/** Held at most before it must stream; Kong spills to disk above 8 KiB, we let the client wait instead. */
-export const HELD_BYTES_MAX = 64 * 1024
+const EMPTY = Buffer.alloc(0)
 
 export class BodyTooLargeError extends Error {
   override readonly name = 'BodyTooLargeError'
@@ -45,13 +45,15 @@ export class RequestBody {
   isReplayable = true
   heldBytes = 0
   trailers: TrailerSection | null = null
-  #held: Buffer[] = []
-  #bytesMax = HELD_BYTES_MAX
+  #held: Buffer = EMPTY
+  #bytesMax: number
   #waiter: Waiter | null = null
   #replacement: Buffer | null = null
 
-  constructor(declaredLength: number) {
+  /** `bytesMax`: held at most before it must stream. */
+  constructor(declaredLength: number, bytesMax: number) {
     this.declaredLength = declaredLength
+    this.#bytesMax = bytesMax
   }
 
   get isChunked(): boolean {
@@ -65,9 +67,18 @@ export class RequestBody {
 
   hold(bytes: Buffer, from: number, to: number): void {
     if (from === to) return
-    this.#held.push(Buffer.copyBytesFrom(bytes, from, to - from))
-    this.heldBytes += to - from
+    const total = this.heldBytes + to - from
+    if (total > this.#held.length) this.#grow(total)
+    bytes.copy(this.#held, this.heldBytes, from, to)
+    this.heldBytes = total
     if (this.#waiter !== null && this.heldBytes > this.#waiter.bytesMax) this.#fail(new BodyTooLargeError())
+  }
+
+  /** The first piece, nearly always all of it, gets what it needs; from the second on there is room for more. */
+  #grow(total: number): void {
+    const grown = Buffer.allocUnsafe(this.heldBytes === 0 ? total : Math.max(total, 2 * this.#held.length))
+    this.#held.copy(grown, 0, 0, this.heldBytes)
+    this.#held = grown
   }
 
   /** Called when `isComplete` has become true. */
@@ -111,8 +122,7 @@ export class RequestBody {
   /** All held bytes as one. */
   whole(): Buffer {
     if (this.#replacement !== null) return this.#replacement
-    if (this.#held.length > 1) this.#held = [Buffer.concat(this.#held)]
-    return this.#held[0] ?? EMPTY
+    return this.#held.length === this.heldBytes ? this.#held : this.#held.subarray(0, this.heldBytes)
   }
 
   /** Nobody wants it any more. */
@@ -124,9 +134,7 @@ export class RequestBody {
   /** The held bytes are with the upstream and more has followed: they cannot be sent again. */
   release(): void {
     this.isReplayable = false
-    this.#held = []
+    this.#held = EMPTY
     this.heldBytes = 0
   }
 }
-
-const EMPTY = Buffer.alloc(0)

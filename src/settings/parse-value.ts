@@ -39,7 +39,7 @@ export function parseValue(name: string, property: Property, text: string, files
     case 'size':
       return parseUnit(name, text, SIZES, 'a size', 'digits and one of k, m, g')
     case 'duration':
-      return parseUnit(name, text, DURATIONS, 'a duration', 'digits and one of s, m, h, d, w')
+      return parseUnit(name, text, DURATIONS, 'a duration', 'digits and one of ms, s, m, h, d, w')
     case 'count':
       if (text === 'auto') return valid('auto')
       if (/^\d{1,6}$/.test(text) && Number(text) > 0) return valid(Number(text))
@@ -82,7 +82,7 @@ function parseNumber(name: string, property: Property, text: string): ParsedValu
 }
 
 const SIZES: Readonly<Record<string, number>> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }
-const DURATIONS: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d: 86400, w: 604800 }
+const DURATIONS: Readonly<Record<string, number>> = { '': 1, ms: 0.001, s: 1, m: 60, h: 3600, d: 86400, w: 604800 }
 
 function parseUnit(
   name: string,
@@ -91,7 +91,7 @@ function parseUnit(
   kind: string,
   accepted: string,
 ): ParsedValue {
-  const match = /^(\d{1,12})([a-z]?)$/.exec(text.toLowerCase())
+  const match = /^(\d{1,12})([a-z]{0,2})$/.exec(text.toLowerCase())
   const factor = match === null ? undefined : units[match[2]!]
   if (match === null || factor === undefined) return { ok: false, error: `${name} is not ${kind}: '${text}'`, accepted }
   return valid(Number(match[1]) * factor)

@@ -33,8 +33,10 @@ export const proxySettings: ProxySettings = {
   keepalive: { poolSize: 512, requestsMax: 10_000, idleTimeoutS: 60 },
   client: {
     headBytesMax: 32 * 1024,
+    lineBytesMax: 8 * 1024,
     headerCountMax: 100,
     bodyBytesMax: 0,
+    heldBodyBytesMax: 64 * 1024,
     keepaliveRequestsMax: 10_000,
     keepaliveTimeoutMs: 75_000,
     headTimeoutMs: 60_000,

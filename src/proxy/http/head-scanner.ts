@@ -17,6 +17,9 @@ const COLON = 58
 /** The bytes end before the head does. */
 export const NEED_MORE = 0
 
+/** nginx's own status for a head that does not fit; clients are told 400. */
+export const HEAD_TOO_LARGE = 494
+
 /** A refusal is the negated HTTP status that names it; `reason` says why, for the log. */
 export type ScanResult = number
 
@@ -35,11 +38,13 @@ export class HeadScanner {
   repeated = 0
   ids: Uint8Array
   readonly #fieldsMax: number
+  readonly #lineBytesMax: number
   #offsets: Int32Array
   readonly #first = new Uint16Array(32)
 
-  constructor(fieldsMax: number) {
+  constructor(fieldsMax: number, lineBytesMax = Number.MAX_SAFE_INTEGER) {
     this.#fieldsMax = fieldsMax
+    this.#lineBytesMax = lineBytesMax
     const room = Math.min(fieldsMax, FIELDS_USUAL)
     this.ids = new Uint8Array(room)
     this.#offsets = new Int32Array(room * STRIDE)
@@ -75,8 +80,9 @@ export class HeadScanner {
       let valueEnd = i
       while (valueEnd > valueStart && (bytes[valueEnd - 1] === SPACE || bytes[valueEnd - 1] === TAB)) valueEnd--
       i += 2
+      if (i - nameStart > this.#lineBytesMax) return this.refuse(HEAD_TOO_LARGE, 'header line too long')
       if (this.count === this.ids.length) {
-        if (this.count === this.#fieldsMax) return this.refuse(431, 'too many headers')
+        if (this.count === this.#fieldsMax) return this.refuse(HEAD_TOO_LARGE, 'too many headers')
         offsets = this.#grow()
       }
       const at = this.count * STRIDE
@@ -115,6 +121,10 @@ export class HeadScanner {
     if (atStart && (byte === SPACE || byte === TAB)) return this.refuse(400, 'folded header line')
     if (byte === SPACE || byte === TAB) return this.refuse(400, 'space before colon')
     return this.refuse(400, atStart ? 'empty or illegal header name' : 'illegal character in header name')
+  }
+
+  protected get lineBytesMax(): number {
+    return this.#lineBytesMax
   }
 
   protected refuse(status: number, reason: string): ScanResult {

@@ -113,9 +113,9 @@ for (const [what, text, status] of REFUSALS) {
   })
 }
 
-test('parse() refuses with 431 when there are more fields than allowed', () => {
+test('parse() refuses with 494 when there are more fields than allowed', () => {
   const lines = Array.from({ length: 40 }, (_, i) => `X-${i}: ${i}\r\n`).join('')
-  assert.equal(parse(get(lines), 40).result, -431)
+  assert.equal(parse(get(lines), 40).result, -494)
   const { result, head } = parse(get(lines), 41)
   assert.ok(result > 0)
   assert.equal(head.find('x-39'), '39')

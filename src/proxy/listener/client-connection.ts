@@ -6,11 +6,11 @@
  */
 import type { Socket } from 'node:net'
 import type { Expiring } from '../deadlines.ts'
-import { writeStreamText, writeText } from '../direct-write.ts'
+import { unsentBytes, writeStreamText, writeText } from '../direct-write.ts'
 import { FAILURES, refusalCode } from '../errors.ts'
 import { type ClientSide, Exchange, type ExchangeEvents } from '../exchange.ts'
 import { ChunkedDecoder } from '../http/chunked-decoder.ts'
-import { NEED_MORE } from '../http/head-scanner.ts'
+import { HEAD_TOO_LARGE, NEED_MORE } from '../http/head-scanner.ts'
 import { joinBytes } from '../http/joined-bytes.ts'
 import { CHUNKED, RequestHead } from '../http/request-head.ts'
 import type { ProxyContext } from '../proxy-context.ts'
@@ -77,6 +77,8 @@ export class ClientConnection implements ClientSide, Expiring {
   #isPaused = false
   #hasEnded = false
   #mustClose = false
+  /** What the client had not taken when its time to do so began. */
+  #unsentBytes = 0
 
   constructor(
     context: ProxyContext,
@@ -99,7 +101,7 @@ export class ClientConnection implements ClientSide, Expiring {
     this.tls = address.tls
     this.forwardedLines = `X-Forwarded-Proto: ${address.scheme}\r\nX-Forwarded-Port: ${address.publicPort}\r\n`
     this.serial = ++context.counts.accepted
-    this.head = new RequestHead(context.settings.client.headerCountMax)
+    this.head = new RequestHead(context.settings.client.headerCountMax, context.settings.client.lineBytesMax)
     this.#writeText = address.tls === null ? writeText : writeStreamText
     this.#routerView = new RouterView(this.head, address)
     context.deadlines.add(this)
@@ -117,6 +119,11 @@ export class ClientConnection implements ClientSide, Expiring {
 
   get localAddress(): string {
     return this.#socket.localAddress ?? ''
+  }
+
+  /** Nothing is lost when it is closed: no byte of a request has come since the last answer. */
+  get isReusable(): boolean {
+    return this.#exchange === null && this.#held === null && this.#bodyLeft === 0 && this.#state === 'open'
   }
 
   get state(): 'reading' | 'writing' | 'waiting' {
@@ -173,12 +180,13 @@ export class ClientConnection implements ClientSide, Expiring {
 
   #readHead(bytes: Buffer, from: number, to: number): number {
     const { settings, deadlines } = this.#context
-    const { headBytesMax } = settings.client
+    const { headBytesMax, lineBytesMax } = settings.client
     const { head } = this
     const end = head.parse(bytes, from, Math.min(to, from + headBytesMax))
     const isTooLarge = end === NEED_MORE && to - from >= headBytesMax
     if (end < 0) this.#refuse(end, head.reason)
-    else if (isTooLarge) this.#refuse(isLineTooLong(bytes, from, headBytesMax) ? -414 : -431, 'head too large')
+    else if (isTooLarge)
+      this.#refuse(isLineTooLong(bytes, from, lineBytesMax) ? -414 : -HEAD_TOO_LARGE, 'head too large')
     else if (end === NEED_MORE) {
       if (this.deadline === 0 || this.requests > 0) this.deadline = deadlines.in(settings.client.headTimeoutMs)
       this.#hold(bytes, from, to)
@@ -192,7 +200,7 @@ export class ClientConnection implements ClientSide, Expiring {
     const length = head.bodyLength
     this.requests++
     this.deadline = 0
-    const body = length === 0 ? null : new RequestBody(length)
+    const body = length === 0 ? null : new RequestBody(length, this.#context.settings.client.heldBodyBytesMax)
     const exchange = new Exchange(this.#context, this, body)
     this.#exchange = exchange
     if (body === null) {
@@ -323,8 +331,14 @@ export class ClientConnection implements ClientSide, Expiring {
     const data = bytes === null ? head + tail : joinBytes(head, bytes, from, to, tail)
     if (data.length === 0) return true
     const goesOn = typeof data === 'string' ? this.#writeText(this.#socket, data) : this.#socket.write(data)
-    if (!goesOn) this.deadline = this.#context.deadlines.in(this.#context.settings.client.sendTimeoutMs)
+    if (!goesOn) this.#awaitDrain()
     return goesOn
+  }
+
+  /** `send_timeout` is about two pieces that the client takes, not about all that waits for it. */
+  #awaitDrain(): void {
+    this.#unsentBytes = unsentBytes(this.#socket)
+    this.deadline = this.#context.deadlines.in(this.#context.settings.client.sendTimeoutMs)
   }
 
   finish(keepAlive: boolean): void {
@@ -393,6 +407,8 @@ export class ClientConnection implements ClientSide, Expiring {
 
   onDeadline(): void {
     const exchange = this.#exchange
+    const unsent = unsentBytes(this.#socket)
+    if (unsent > 0 && unsent !== this.#unsentBytes) return this.#awaitDrain()
     if (exchange !== null && this.#bodyLeft !== 0 && exchange.sentHead === '' && this.#socket.writableLength === 0) {
       this.#mustClose = true
       return this.#events.bodyRefused(exchange, 'request_timeout')

@@ -125,14 +125,48 @@ test('attach() serves a bound handle that does not listen yet', async t => {
   assert.equal((await exchangeRaw(t, port, get)).status, 404)
 })
 
+/** A gateway that keeps its answers until `answer` is called, with room for two connections. */
+async function aFullGateway(t: TestContext) {
+  const waiting: (() => void)[] = []
+  const upstream = await aRawUpstream(t, (_, socket) => {
+    waiting.push(() => socket.write(okAnswer('ok')))
+    return null
+  })
+  const gateway = await aGateway(t, { routes: [{ ports: [upstream.port] }], settings: { connectionsMax: 2 } })
+  const busy = async () => {
+    const before = gateway.engine.stats().writing
+    const client = (await aClient(t, gateway.port)).send(get)
+    while (gateway.engine.stats().writing === before) await new Promise(resolve => setImmediate(resolve))
+    return client
+  }
+  const answer = async (count: number) => {
+    while (waiting.length < count) await new Promise(resolve => setImmediate(resolve))
+    for (const one of waiting.splice(0)) one()
+  }
+  return { gateway, busy, answer }
+}
+
 test('connections above the limit are closed at once, and counted no more when gone', async t => {
-  const gateway = await aGateway(t, { settings: { connectionsMax: 2 } })
-  const first = await aClient(t, gateway.port)
-  const second = await aClient(t, gateway.port)
+  const { gateway, busy, answer } = await aFullGateway(t)
+  const first = await busy()
+  const second = await busy()
   const third = await aClient(t, gateway.port)
   await third.closed()
-  assert.equal((await second.send(get).answer()).status, 404)
+  await answer(2)
+  assert.equal((await second.answer()).status, 200)
   first.socket.destroy()
   while (gateway.engine.stats().active > 1) await new Promise(resolve => setImmediate(resolve))
-  assert.equal((await exchangeRaw(t, gateway.port, get)).status, 404)
+  const fourth = await busy()
+  await answer(1)
+  assert.equal((await fourth.answer()).status, 200)
+})
+
+test('at the limit a connection that only waits is closed for a new one', async t => {
+  const { gateway, busy, answer } = await aFullGateway(t)
+  const first = await busy()
+  const idle = await aClient(t, gateway.port)
+  const third = await busy()
+  await idle.closed()
+  await answer(2)
+  for (const client of [first, third]) assert.equal((await client.answer()).status, 200)
 })

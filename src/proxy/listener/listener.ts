@@ -11,6 +11,9 @@ import { type OpeningOwner, ProxyOpening } from './proxy-opening.ts'
 import { acceptInto, type Receiver } from './raw-accept.ts'
 import { socketUnder, TlsAcceptor } from './tls-acceptor.ts'
 
+/** Oldest connections that are looked at for one that may be closed; bounds the price of being full. */
+const REUSABLE_LOOKS_MAX = 128
+
 export class Listener implements ConnectionOwner, OpeningOwner {
   readonly address: ListenAddress
   readonly connections = new Set<ClientConnection>()
@@ -95,7 +98,7 @@ export class Listener implements ConnectionOwner, OpeningOwner {
   }
 
   #open(socket: Socket): ProxyOpening | null {
-    if (this.#isFull) {
+    if (this.#isFull && !this.#makeRoom()) {
       socket.on('error', () => {})
       return null
     }
@@ -136,7 +139,7 @@ export class Listener implements ConnectionOwner, OpeningOwner {
     proxied: ProxiedAddresses | null,
   ): Receiver | null {
     const { settings, trustedPeers } = this.#context
-    if (this.#isFull || socket.remoteAddress === undefined) {
+    if ((this.#isFull && !this.#makeRoom()) || socket.remoteAddress === undefined) {
       // An error event without listener would end the process.
       socket.on('error', () => {})
       return null
@@ -155,6 +158,19 @@ export class Listener implements ConnectionOwner, OpeningOwner {
     })
     this.connections.add(connection)
     return (bytes, length) => connection.receive(bytes, length)
+  }
+
+  /** As nginx does when it runs out of connections: one that only waits gives way to one that has a request. */
+  #makeRoom(): boolean {
+    let looked = 0
+    for (const connection of this.connections) {
+      if (connection.isReusable) {
+        connection.destroy()
+        return true
+      }
+      if (++looked === REUSABLE_LOOKS_MAX) break
+    }
+    return false
   }
 
   closed(connection: ClientConnection | ProxyOpening): void {

@@ -9,7 +9,8 @@ const NOT_IDEMPOTENT = new Set(['POST', 'LOCK', 'PATCH'])
 
 export function mayRetry(exchange: Exchange, failure: UpstreamFailure, wasStale: boolean): boolean {
   const { body } = exchange
-  if (failure === 'invalid_response') return false
+  // Asking another peer needs a connection, too.
+  if (failure === 'invalid_response' || failure === 'exhausted') return false
   const canSendAgain = body === null || body.isReplayable || exchange.upstreamEdits?.editedBody != null
   if (!canSendAgain) return false
   const wasSent = failure !== 'connect_failed' && failure !== 'connect_timed_out'
@@ -20,10 +21,12 @@ export function mayRetry(exchange: Exchange, failure: UpstreamFailure, wasStale:
 }
 
 export function failureCodeOf(failure: UpstreamFailure): FailureCode {
+  if (failure === 'exhausted') return 'internal'
   return failure === 'timed_out' || failure === 'connect_timed_out' ? 'upstream_timeout' : 'upstream_invalid'
 }
 
 export function outcomeOf(failure: UpstreamFailure): PeerOutcome {
+  if (failure === 'exhausted') return { kind: 'aborted' }
   if (failure === 'connect_failed') return { kind: 'connect_failed' }
   return failure === 'timed_out' || failure === 'connect_timed_out' ? { kind: 'timed_out' } : { kind: 'broken' }
 }

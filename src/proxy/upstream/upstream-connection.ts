@@ -6,7 +6,7 @@
  */
 import type { Socket } from 'node:net'
 import type { Deadlines, Expiring } from '../deadlines.ts'
-import { writeStreamText, writeText } from '../direct-write.ts'
+import { unsentBytes, writeStreamText, writeText } from '../direct-write.ts'
 import { ChunkedDecoder } from '../http/chunked-decoder.ts'
 import { NEED_MORE } from '../http/head-scanner.ts'
 import { CHUNKED } from '../http/request-head.ts'
@@ -18,7 +18,16 @@ const HEAD_FIELDS_MAX = 1000
 /** Interim responses before the final one; an upstream that sends more means harm. */
 const INTERIM_RESPONSES_MAX = 16
 
-export type UpstreamFailure = 'connect_failed' | 'connect_timed_out' | 'closed' | 'timed_out' | 'invalid_response'
+/** `exhausted`: this machine has no descriptor, port or memory left for a connection; no fault of the peer. */
+export type UpstreamFailure =
+  | 'connect_failed'
+  | 'connect_timed_out'
+  | 'closed'
+  | 'timed_out'
+  | 'invalid_response'
+  | 'exhausted'
+
+const EXHAUSTION = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL'])
 
 export interface UpstreamConsumer<Owner> {
   connected(owner: Owner, connection: UpstreamConnection<Owner>): void
@@ -68,6 +77,7 @@ export class UpstreamConnection<Owner> implements Expiring {
   #isHeadRequest = false
   #remaining = 0
   #interim = 0
+  #unsentBytes = 0
   #partialHead: Buffer | null = null
   #decoder: ChunkedDecoder | null = null
 
@@ -85,7 +95,10 @@ export class UpstreamConnection<Owner> implements Expiring {
     socket.on(connectEvent, () => this.#connected())
     socket.on('drain', () => this.#drained())
     socket.on('end', () => this.#ended('closed'))
-    socket.on('error', error => this.#ended(this.#state === 'connecting' ? 'connect_failed' : 'closed', error.message))
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (this.#state === 'connecting' && EXHAUSTION.has(error.code ?? '')) this.#fail('exhausted', error.message)
+      else this.#ended(this.#state === 'connecting' ? 'connect_failed' : 'closed', error.message)
+    })
     socket.on('close', () => this.#ended(this.#state === 'connecting' ? 'connect_failed' : 'closed'))
   }
 
@@ -133,8 +146,14 @@ export class UpstreamConnection<Owner> implements Expiring {
   /** Writes text, or bytes that the caller will not touch again. False when no more should be written for now. */
   write(data: string | Buffer): boolean {
     const goesOn = typeof data === 'string' ? this.#writeText(this.#socket, data) : this.#socket.write(data)
-    if (!goesOn) this.deadline = this.#deadlines.in(this.writeTimeoutMs)
+    if (!goesOn) this.#awaitDrain()
     return goesOn
+  }
+
+  /** `write_timeout` is about two pieces that the peer takes. */
+  #awaitDrain(): void {
+    this.#unsentBytes = unsentBytes(this.#socket)
+    this.deadline = this.#deadlines.in(this.writeTimeoutMs)
   }
 
   /** Nothing more will be written; what comes back is still read. */
@@ -161,9 +180,16 @@ export class UpstreamConnection<Owner> implements Expiring {
     let bytes = chunk
     let to = length
     if (this.#partialHead !== null) {
+      const held = this.#partialHead.length
       bytes = Buffer.concat([this.#partialHead, chunk.subarray(0, length)])
       to = bytes.length
       this.#partialHead = null
+      // A head that comes byte by byte is scanned again only once its end may be there.
+      if (this.#state === 'head' && to <= HEAD_BYTES_MAX && bytes.indexOf('\r\n\r\n', Math.max(0, held - 3)) === -1) {
+        this.#partialHead = bytes
+        this.deadline = this.#deadlines.in(this.readTimeoutMs)
+        return
+      }
     }
     this.deadline = this.#deadlines.in(this.readTimeoutMs)
     let from = 0
@@ -273,6 +299,8 @@ export class UpstreamConnection<Owner> implements Expiring {
   }
 
   onDeadline(): void {
+    const unsent = unsentBytes(this.#socket)
+    if (unsent > 0 && unsent !== this.#unsentBytes) return this.#awaitDrain()
     if (this.#owner === null) this.destroy()
     else this.#fail(this.#state === 'connecting' ? 'connect_timed_out' : 'timed_out', 'timed out')
   }

@@ -3,11 +3,13 @@ import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import type { ListenAddress } from '../../base/listen-address.ts'
 import { formatEndpoint } from '../listen-address.ts'
+import { parseHeaderBuffers } from '../header-buffers.ts'
 import { isResponseHeaderToken, isUpstreamHeaderToken } from '../header-tokens.ts'
 import type { Findings, RuleContext } from './rule.ts'
 
 export function checkNetwork(context: RuleContext, findings: Findings): void {
   checkHeaders(context, findings)
+  checkHeaderBuffers(context, findings)
   checkNames(context, findings)
   checkTrustedIps(context, findings)
   checkProxyServer(context, findings)
@@ -24,6 +26,12 @@ function checkHeaders({ settings, origin }: RuleContext, { errors }: Findings): 
       errors.push(`headers_upstream: invalid entry '${token}'` + origin('headers_upstream'))
     }
   }
+}
+
+function checkHeaderBuffers({ settings, origin }: RuleContext, { errors }: Findings): void {
+  const name = 'nginx_http_large_client_header_buffers'
+  if (parseHeaderBuffers(settings[name]) !== null) return
+  errors.push(`${name} must be a number and a size, such as '4 8k', of 16 MiB together at most` + origin(name))
 }
 
 function checkNames({ settings, isGiven, files, origin }: RuleContext, { errors }: Findings): void {

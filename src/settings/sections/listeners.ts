@@ -44,7 +44,8 @@ export const listeners = section(
     }),
     nginx_events_worker_connections: count(
       'auto',
-      'Client connections per worker; further ones are closed at once. `auto` follows the limit of open files.',
+      'Client connections per worker. Beyond it a connection without a request is closed for a new one, or else the new one. ' +
+        '`auto` follows the limit of open files.',
     ),
     nginx_events_multi_accept: boolean('on', 'Accept several connections at once.', { without_effect: nginxOnly }),
     nginx_http_charset: string(
@@ -52,22 +53,24 @@ export const listeners = section(
       'Character set added to the types of proxied text that name none; `off` adds none.',
     ),
     nginx_http_client_max_body_size: size('0', 'Largest request body that is proxied, in bytes; 0 is no limit.'),
-    nginx_http_client_body_buffer_size: size('8k', 'Part of a request body kept in memory by nginx.', {
+    nginx_http_client_body_buffer_size: size('8k', 'Another name of `client_body_buffer_size`.', {
       alias_of: 'client_body_buffer_size',
     }),
-    client_body_buffer_size: size('8k', 'Part of a request body kept in memory by nginx.', {
-      without_effect: 'bodies are streamed',
-    }),
+    client_body_buffer_size: size(
+      '8k',
+      'Part of a request body that is gathered before a peer is asked, where the route has `request_buffering`; at ' +
+        'least 64 KiB. Larger bodies stream from there on. (nginx gathers all of it, on disk.)',
+    ),
     nginx_http_client_header_buffer_size: size('1k', 'First buffer for a request head.', { without_effect: nginxOnly }),
     nginx_http_large_client_header_buffers: string(
       '4 8k',
-      'Number and size of buffers for a request head; their product is the largest head that is accepted.',
+      'Number and size of buffers for a request head: no line may be larger than one, no head larger than all of them.',
     ),
     nginx_http_keepalive_requests: number('10000', 'Requests on one client connection before it is closed.', {
       integer: true,
       between: [1, 1_000_000_000],
     }),
-    nginx_http_keepalive_timeout: duration('75s', 'How long an idle client connection is kept open.'),
+    nginx_http_keepalive_timeout: duration('75s', 'How long an idle client connection is kept open; 0 keeps none.'),
     nginx_http_client_header_timeout: duration('60s', 'How long a client may take to send a request head.'),
     nginx_http_client_body_timeout: duration('60s', 'Longest pause between two pieces of a request body.'),
     nginx_http_send_timeout: duration('60s', 'Longest pause between two pieces of an answer that a client takes.'),
