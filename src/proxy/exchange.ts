@@ -166,7 +166,7 @@ export class Exchange implements RequestPhase, ResponsePhase, LogPhase, HashInpu
     this.rawPath = head.path
     this.hasQuery = target.length > head.path.length
     this.rawQuery = this.hasQuery ? target.slice(head.path.length + 1) : ''
-    this.path = normalizePath(this.rawPath)
+    this.path = head.isPlain && !head.path.includes('//') ? head.path : normalizePath(head.path)
   }
 
   get request(): ClientRequestView {
@@ -242,7 +242,8 @@ export class Exchange implements RequestPhase, ResponsePhase, LogPhase, HashInpu
     if (this.#upstreamPath !== '') return this.#upstreamPath
     const base = this.matchedRoute?.service?.path ?? '/'
     const stripped = this.matchedRoute?.stripPath === true ? this.strippedPrefix : null
-    return (this.#upstreamPath = escapePath(buildUpstreamPath(base, this.path, stripped)))
+    const joined = buildUpstreamPath(base, this.path, stripped)
+    return (this.#upstreamPath = base === '/' && this.head.isPlain ? joined : escapePath(joined))
   }
 
   get consumerId(): string | null {

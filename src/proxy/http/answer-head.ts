@@ -26,7 +26,7 @@ import {
 import { HeaderList } from './header-list.ts'
 import { CHUNKED } from './request-head.ts'
 import { type ResponseHead, UNTIL_CLOSE } from './response-head.ts'
-import { flags } from './upstream-request-head.ts'
+import { flags, nominatedFields } from './upstream-request-head.ts'
 
 /** Fields of the upstream's head that are about its connection, or that we write anew. */
 const HOP_FIELDS = [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, CONTENT_LENGTH, UPGRADE]
@@ -42,8 +42,6 @@ export function replacedFields({ settings }: ProxyContext): Uint8Array {
   if (own.requestId) replaced.push(X_KONG_REQUEST_ID)
   return flags(replaced)
 }
-
-const PLAIN_OPTIONS = /^(?:keep-alive|close|upgrade)$/i
 
 /** Decides the framing of an answer; returns its lines, `Connection` included. No `upstream` for our own answers. */
 export function frameAnswer(exchange: Exchange, upstream: ResponseHead | null, bodyLength: number): string {
@@ -72,8 +70,7 @@ export function buildProxiedHead(
 ): string {
   const { text, ids, count } = upstream
   const framing = frameAnswer(exchange, upstream, upstream.bodyLength)
-  const options = upstream.has(CONNECTION) ? upstream.knownList(CONNECTION) : ''
-  const nominated = options === '' || PLAIN_OPTIONS.test(options) ? null : options
+  const nominated = nominatedFields(upstream)
   const dropsTrailer = upstream.has(TRAILER) && !exchange.head.acceptsTrailers
   const type = typeWithCharset(exchange.context, upstream)
   let answer = `HTTP/1.1 ${upstream.statusText}\r\n`
@@ -107,8 +104,16 @@ const CHARSET_TYPES =
 function typeWithCharset({ settings }: ProxyContext, upstream: ResponseHead): string | null {
   if (settings.charset === null || !upstream.has(CONTENT_TYPE) || upstream.has(CONTENT_ENCODING)) return null
   const type = upstream.known(CONTENT_TYPE)
-  return CHARSET_TYPES.test(type) ? `${type}; charset=${settings.charset}` : null
+  if (type !== lastType) {
+    lastType = type
+    isLastTypeText = CHARSET_TYPES.test(type)
+  }
+  return isLastTypeText ? `${type}; charset=${settings.charset}` : null
 }
+
+/** Answers of one type tend to follow each other. */
+let lastType = ''
+let isLastTypeText = false
 
 /** Our own fields on a proxied answer (proxy.md 5). */
 function proxiedLines(exchange: Exchange, upstream: ResponseHead): string {
@@ -116,7 +121,7 @@ function proxiedLines(exchange: Exchange, upstream: ResponseHead): string {
   const own = settings.responseHeaders
   let lines = ''
   if (own.server && !upstream.has(SERVER)) lines += `Server: ${PRODUCT}\r\n`
-  if (!upstream.has(DATE)) lines += dateLine(exchange.context.clock.now())
+  if (!upstream.has(DATE)) lines += dateLine(exchange.answeredAt)
   if (own.upstreamStatus) lines += `X-Kong-Upstream-Status: ${exchange.upstreamStatus}\r\n`
   if (own.upstreamLatency) lines += `X-Kong-Upstream-Latency: ${exchange.answeredAt - exchange.sentAt}\r\n`
   if (own.proxyLatency) lines += `X-Kong-Proxy-Latency: ${exchange.sentAt - exchange.startedAt}\r\n`

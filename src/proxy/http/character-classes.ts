@@ -11,6 +11,8 @@ export const METHOD = 8
 export const HOST_NAME = 16
 export const DIGIT = 32
 export const HEX_DIGIT = 64
+/** In a target: may need to be decoded, escaped or resolved. A target without such bytes is in its normal form. */
+export const ODD_IN_TARGET = 128
 
 export const CHARACTER_CLASSES: Uint8Array = buildTable()
 
@@ -29,5 +31,9 @@ function buildTable(): Uint8Array {
   for (let byte = 0x20; byte < 256; byte++) if (byte !== 0x7f) table[byte]! |= FIELD_VALUE
   table[0x09]! |= FIELD_VALUE
   for (let byte = 0x21; byte < 256; byte++) if (byte !== 0x7f) table[byte]! |= TARGET
+  for (let byte = 0x21; byte < 256; byte++) {
+    const isPlain = (alphanumeric + "!#$&'()*+,/:;=?@[]-_~").includes(String.fromCharCode(byte))
+    if (!isPlain) table[byte]! |= ODD_IN_TARGET
+  }
   return table
 }

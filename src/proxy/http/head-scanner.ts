@@ -210,7 +210,9 @@ export class HeadScanner {
 
 /** Whether a comma-separated list has this lower-case member. */
 export function listHas(list: string, lowerMember: string): boolean {
-  if (list.length < lowerMember.length) return false
+  if (list === lowerMember) return true
+  // What nearly every peer sends, and the answer without a look at its letters.
+  if (list.length < lowerMember.length || list === 'keep-alive') return false
   const lower = list.toLowerCase()
   if (lower === lowerMember) return true
   return lower.includes(',') && lower.split(',').some(member => member.trim() === lowerMember)

@@ -1,5 +1,5 @@
 /** The head of a request: RFC 9112 sections 2, 3, 6 and 7, without leniency, since a proxy must not disagree with its upstreams. */
-import { CHARACTER_CLASSES, DIGIT, HEX_DIGIT, HOST_NAME, METHOD, TARGET } from './character-classes.ts'
+import { CHARACTER_CLASSES, DIGIT, HEX_DIGIT, HOST_NAME, METHOD, ODD_IN_TARGET, TARGET } from './character-classes.ts'
 import { CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE } from './header-ids.ts'
 import { isValidPath } from './normal-path.ts'
 import { HeadScanner, listHas, NEED_MORE, type ScanResult } from './head-scanner.ts'
@@ -22,6 +22,8 @@ export class RequestHead extends HeadScanner {
   target = ''
   /** `target` without query. */
   path = ''
+  /** Nothing in `target` needs to be decoded, escaped or resolved; slashes may still be doubled. */
+  isPlain = true
   minor: 0 | 1 = 1
   /** As sent, or of an absolute-form target; '' for an HTTP/1.0 request without Host. */
   host = ''
@@ -67,8 +69,10 @@ export class RequestHead extends HeadScanner {
     if (bytes[i] !== SPACE || i === start) return this.refuse(400, 'illegal method')
     this.#methodEnd = i - start
     const targetStart = ++i
-    while (i < to && (classes[bytes[i]!]! & TARGET) !== 0) i++
+    let found = 0
+    while (i < to && (classes[bytes[i]!]! & TARGET) !== 0) found |= classes[bytes[i++]!]!
     if (i >= to) return NEED_MORE
+    this.isPlain = (found & ODD_IN_TARGET) === 0
     if (bytes[i] !== SPACE || i === targetStart) return this.refuse(400, 'illegal request target')
     this.#targetEnd = i - start
     return this.#scanVersion(bytes, i + 1, to)
@@ -100,7 +104,7 @@ export class RequestHead extends HeadScanner {
     if (this.target.charCodeAt(0) !== SLASH && !this.#takeAbsoluteForm()) return this.refuse(400, 'illegal target')
     const question = this.target.indexOf('?')
     this.path = question === -1 ? this.target : this.target.slice(0, question)
-    return isValidPath(this.path) ? 0 : this.refuse(400, 'illegal path')
+    return this.isPlain || isValidPath(this.path) ? 0 : this.refuse(400, 'illegal path')
   }
 
   /** RFC 9112 section 3.2.2: the authority of the target replaces the Host header, which must be there all the same. */

@@ -7,7 +7,7 @@
 import type { Exchange } from '../exchange.ts'
 import { PRODUCT } from '../proxy-context.ts'
 import type { FieldOverrides } from './field-overrides.ts'
-import { listHas } from './head-scanner.ts'
+import { type HeadScanner, listHas } from './head-scanner.ts'
 import {
   CONNECTION,
   CONTENT_LENGTH,
@@ -57,8 +57,13 @@ const REPLACED: Uint8Array = flags([
   X_KONG_REQUEST_ID,
 ])
 
-/** Connection options that name no field to remove. */
-const PLAIN_OPTIONS = /^(?:keep-alive|close|upgrade)$/i
+/** The options of `Connection` if they may name fields to remove; null for those that never do. */
+export function nominatedFields(head: HeadScanner): string | null {
+  if (!head.has(CONNECTION)) return null
+  const options = head.knownList(CONNECTION)
+  const namesNone = options === 'keep-alive' || options === 'close' || /^(?:keep-alive|close|upgrade)?$/i.test(options)
+  return namesNone ? null : options
+}
 
 export function buildUpstreamHead(exchange: Exchange, host: string, framing: string): string {
   const { head } = exchange
@@ -71,8 +76,7 @@ export function buildUpstreamHead(exchange: Exchange, host: string, framing: str
   text += forwardedLines(exchange)
   if (head.acceptsTrailers) text += 'TE: trailers\r\n'
   if (framing !== '') text += framing
-  const options = head.has(CONNECTION) ? head.knownList(CONNECTION) : ''
-  const nominated = options === '' || PLAIN_OPTIONS.test(options) ? null : options
+  const nominated = nominatedFields(head)
   if (edits === null) return `${text}${copiedLines(head, nominated, null)}\r\n`
   return `${text}${copiedLines(head, nominated, edits.headers)}${overridingLines(edits.headers)}\r\n`
 }

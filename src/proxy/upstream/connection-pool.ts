@@ -49,8 +49,4 @@ export class ConnectionPool<Owner> {
     for (const list of this.#idle.values()) size += list.length
     return size
   }
-
-  close(): void {
-    for (const list of [...this.#idle.values()]) for (const connection of [...list]) connection.destroy()
-  }
 }

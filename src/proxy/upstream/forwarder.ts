@@ -34,8 +34,8 @@ export class Forwarder implements UpstreamConsumer<Exchange> {
   readonly #sink: ForwardingSink
   readonly #pool: ConnectionPool<Exchange>
   readonly #connector: Connector<Exchange>
-  /** For `close`. */
-  readonly #busy = new Set<Connection>()
+  /** All, busy and idle, for `close`. */
+  readonly #open = new Set<Connection>()
 
   constructor(context: ProxyContext, sink: ForwardingSink) {
     this.#context = context
@@ -120,21 +120,29 @@ export class Forwarder implements UpstreamConsumer<Exchange> {
     exchange.triedAt = this.#context.clock.now()
     const tls = service!.tlsOptions
     let connection: Connection
-    if (tls === null) connection = this.#pool.take(peer.key) ?? this.#connector.openPlain(peer.key, peer)
+    if (tls === null) connection = this.#pool.take(peer.key) ?? this.#opened(this.#connector.openPlain(peer.key, peer))
     else {
       const host = preserveHost && exchange.head.host !== '' ? exchange.head.hostname : hostnameOf(pick.hostHeader)
       const key = `${peer.key}|${host}|${tls.poolKey}`
-      connection = this.#pool.take(key) ?? this.#connector.openTls(key, peer, tls, host)
+      connection = this.#pool.take(key) ?? this.#opened(this.#connector.openTls(key, peer, tls, host))
     }
     exchange.upstream = connection
-    this.#busy.add(connection)
     connection.assign(exchange, service!.connectTimeoutMs)
-    if (!connection.isConnecting) this.connected(exchange, connection)
+    if (!connection.isConnecting) this.#send(exchange, connection, exchange.triedAt)
+  }
+
+  #opened(connection: Connection): Connection {
+    this.#open.add(connection)
+    return connection
   }
 
   connected(exchange: Exchange, connection: Connection): void {
+    this.#send(exchange, connection, this.#context.clock.now())
+  }
+
+  #send(exchange: Exchange, connection: Connection, now: number): void {
     const { service, preserveHost } = exchange.matchedRoute!
-    exchange.sentAt = this.#context.clock.now()
+    exchange.sentAt = now
     const { head, body } = exchange
     const host = preserveHost && head.host !== '' ? head.host : exchange.pick!.hostHeader
     const isHead = head.method === 'HEAD' || exchange.upstreamEdits?.editedMethod === 'HEAD'
@@ -201,7 +209,6 @@ export class Forwarder implements UpstreamConsumer<Exchange> {
   #releaseAfterAnswer(exchange: Exchange, connection: Connection): void {
     const { body, matchedRoute, pick } = exchange
     exchange.upstream = null
-    this.#busy.delete(connection)
     matchedRoute!.service!.balancer.release(pick!, {
       kind: 'answered',
       status: exchange.upstreamStatus,
@@ -277,7 +284,7 @@ export class Forwarder implements UpstreamConsumer<Exchange> {
   }
 
   closed(connection: Connection): void {
-    this.#busy.delete(connection)
+    this.#open.delete(connection)
     this.#pool.forget(connection)
   }
 
@@ -286,8 +293,7 @@ export class Forwarder implements UpstreamConsumer<Exchange> {
   }
 
   close(): void {
-    this.#pool.close()
-    for (const connection of [...this.#busy]) connection.destroy()
+    for (const connection of [...this.#open]) connection.destroy()
   }
 }
 
