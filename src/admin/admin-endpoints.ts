@@ -11,6 +11,7 @@ import { filterChainEndpoints } from './routes/filter-chains.ts'
 import { logLevelEndpoints } from './routes/log-level.ts'
 import { metricsEndpoints } from './routes/metrics.ts'
 import { nodeEndpoints } from './routes/node.ts'
+import { openApiEndpoints } from './routes/openapi.ts'
 import { pluginEndpoints } from './routes/plugins.ts'
 import { schemaEndpoints } from './routes/schemas.ts'
 import { statusEndpoints } from './routes/status.ts'
@@ -50,10 +51,11 @@ export function adminEndpoints(options: AdminOptions): readonly Endpoint[] {
   for (const endpointsOf of special) {
     for (const endpoint of endpointsOf(options, byPath)) {
       const methods = { ...byPath.get(endpoint.path)?.methods, ...endpoint.methods }
-      byPath.set(endpoint.path, { ...endpoint, methods })
+      byPath.set(endpoint.path, { ...byPath.get(endpoint.path), ...endpoint, methods })
     }
   }
   // Last, because `/endpoints` lists all the others.
   for (const endpoint of nodeEndpoints(options, byPath)) byPath.set(endpoint.path, endpoint)
+  for (const endpoint of openApiEndpoints(options, byPath)) byPath.set(endpoint.path, endpoint)
   return [...byPath.values()]
 }

@@ -42,6 +42,7 @@ function collectionEndpoint({ repository, catalog }: CrudContext, definition: En
   const path = `/${segmentOf(definition)}`
   return {
     path,
+    subject: { entity: name, shape: 'collection' },
     methods: {
       async GET({ query }) {
         const [size, offset, tags] = ['size', 'offset', 'tags'].map(option => pageOption(query, option))
@@ -64,6 +65,7 @@ function entityEndpoint(context: CrudContext, definition: EntityDefinition): End
   const { name } = definition
   return {
     path: entityPath(definition),
+    subject: { entity: name, shape: 'entity', named: true },
     methods: {
       async GET(request) {
         return foundOrNot(await repository.find(name, paramOf(request, definition)))
@@ -89,6 +91,7 @@ function parentEndpoint(context: CrudContext, { entity, field, references }: For
   const find = (request: AdminRequest) => repository.find(entity.name, paramOf(request, entity))
   return {
     path: `${entityPath(entity)}/${field}`,
+    subject: { entity: references.name, shape: 'entity' },
     methods: {
       async GET(request) {
         const id = foreignId(await find(request), field)
@@ -121,6 +124,7 @@ function childCollectionEndpoint({ repository, catalog }: CrudContext, reference
   const { entity, field, references } = reference
   return {
     path: `${entityPath(references)}/${nestedSegmentOf(entity)}`,
+    subject: { entity: entity.name, shape: 'collection', parentField: field },
     methods: {
       async GET(request) {
         const parent = await repository.find(references.name, paramOf(request, references))
@@ -154,6 +158,7 @@ function childEndpoint(context: CrudContext, { entity, field, references }: Fore
 
   return {
     path: `${entityPath(references)}/${nestedSegmentOf(entity)}/{${entity.name}}`,
+    subject: { entity: entity.name, shape: 'entity', parentField: field, named: true },
     methods: {
       async GET(request) {
         return foundOrNot((await findPair(request))?.child ?? null)

@@ -24,10 +24,21 @@ export type RequestBody =
 
 export type Handler = (request: AdminRequest) => Reply | Promise<Reply>
 
+export interface EndpointSubject {
+  readonly entity: string
+  readonly shape: 'collection' | 'entity'
+  /** A foreign field that the path fills. */
+  readonly parentField?: string
+  /** The path names the entity by its endpoint key, so that a body need not. */
+  readonly named?: boolean
+}
+
 export interface Endpoint {
   /** `/services/{services}/routes`. */
   readonly path: string
   readonly methods: Partial<Record<Method, Handler>>
   /** Takes `application/yaml` and `text/yaml` bodies. */
   readonly yaml?: boolean
+  /** Of paths that lead to entities: which, and how; `/openapi.json` is made from it. */
+  readonly subject?: EndpointSubject
 }
