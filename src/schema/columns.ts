@@ -101,8 +101,8 @@ export class ColumnRangeError extends RangeError {
   }
 }
 
-/** 2⁵³ itself too, Kong's largest: it is exact, and nothing that would round to it is let in as an integer above. */
-const isStorableInteger = (number: number) => Number.isInteger(number) && Math.abs(number) <= 2 ** 53
+/** What 64 bits hold. Beyond 2⁵³ only every other number and fewer exist here, but each of them is exact. */
+const isStorableInteger = (number: number) => Number.isInteger(number) && Math.abs(number) < 2 ** 63
 
 /** Columns in the table's order. Members that the definition does not know are left out. */
 export function encodeRow(table: Table, row: Row): Record<string, ColumnValue> {

@@ -49,7 +49,7 @@ test('the published package works without sources: versions, a node, and the SDK
     KONG_NGINX_WORKER_PROCESSES: '1',
   }
   // As npm links it.
-  symlinkSync('silverback/bin/kong', join(app, 'node_modules/kong'))
+  for (const name of ['kong', 'kong-health']) symlinkSync(`silverback/bin/${name}`, join(app, 'node_modules', name))
   const kong = (...args: string[]) =>
     spawnSync(join(app, 'node_modules/kong'), args, { env, cwd: app, encoding: 'utf8' })
 
@@ -74,6 +74,8 @@ test('the published package works without sources: versions, a node, and the SDK
     assert.equal(started.status, 0, started.stderr)
     assert.equal((await send(`http://127.0.0.1:${proxyPort}/`)).status, 404)
     assert.equal((await send(`http://127.0.0.1:${adminPort}/status`)).status, 200)
+    const health = spawnSync(join(app, 'node_modules/kong-health'), { env, encoding: 'utf8' })
+    assert.match(health.stdout, /\nKong is healthy at .*prefix\n$/, health.stderr)
     assert.deepEqual([kong('reload').stdout, kong('stop').stdout], ['Kong reloaded\n', 'Kong stopped\n'])
     await eventually('the port to be free', () =>
       send(`http://127.0.0.1:${proxyPort}/`).then(

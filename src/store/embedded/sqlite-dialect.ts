@@ -60,7 +60,7 @@ function sqliteConnection(database: DatabaseSync): DatabaseConnection {
   }
 }
 
-/** 2⁵³, which routes may have, is one too many for the driver: such rows are read again with BigInts, which cost more. */
+/** The driver refuses to read integers from 2⁵³ on, which Kong's largest priority is: such rows are read again with BigInts, which cost more. */
 function readAll(statement: StatementSync, values: SQLInputValue[]): unknown[] {
   try {
     return statement.all(...values)
