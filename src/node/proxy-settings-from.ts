@@ -36,6 +36,7 @@ export function proxySettingsFrom(settings: Settings, accessLog: ProxySettings['
       idleTimeoutS: settings.upstream_keepalive_idle_timeout,
     },
     client: clientLimits(settings),
+    bodyFolder: join(settings.prefix, 'client_body_temp'),
     connectionsMax: connectionsMax(settings.nginx_events_worker_connections),
     charset: settings.nginx_http_charset === 'off' ? null : settings.nginx_http_charset,
     errorDefaultType: settings.error_default_type,

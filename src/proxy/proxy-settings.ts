@@ -37,7 +37,7 @@ export interface ProxySettings {
     readonly headerCountMax: number
     /** 0 is unlimited. */
     readonly bodyBytesMax: number
-    /** Part of a body that is held until it is complete; what is larger streams. */
+    /** Part of a body that is held in memory until it is complete. */
     readonly heldBodyBytesMax: number
     readonly keepaliveRequestsMax: number
     /** Milliseconds: idle between requests, for a whole head, between two reads of a body, between two writes. */
@@ -48,6 +48,8 @@ export interface ProxySettings {
     /** Bodies buffered for plugins. */
     readonly bufferedBodyBytesMax: number
   }
+  /** Where request bodies are gathered that are larger than `heldBodyBytesMax`. */
+  readonly bodyFolder: string
   /** Connections at most per worker; further ones are closed at accept. 0 is unlimited. */
   readonly connectionsMax: number
   /** Added to the type of proxied text that names none (nginx's charset filter); null adds nothing. */

@@ -1,12 +1,17 @@
 /**
  * The body of a request between client and upstream.
  *
- * It is held until the upstream may have it, up to a limit; from then on it streams. As long as everything received
+ * It is held until the upstream may have it: in memory up to a limit, from there on, where the route wants the whole
+ * body first, in a file; else it streams. As long as everything received
  * is still held, a failed attempt can be made again with another peer. Held bytes are one growing buffer, so that a
  * body that comes byte by byte takes no more memory than one that comes at once.
  */
 import { CHUNKED } from './http/request-head.ts'
 import type { TrailerSection } from './http/chunked-decoder.ts'
+import { SpoolFile } from './spool-file.ts'
+
+/** Read from the file at once. */
+const SPOOL_PIECE_BYTES = 64 * 1024
 
 const EMPTY = Buffer.alloc(0)
 
@@ -48,6 +53,10 @@ export class RequestBody {
   #held: Buffer = EMPTY
   #bytesMax: number
   #waiter: Waiter | null = null
+  #spoolFolder: string | null = null
+  #spool: SpoolFile | null = null
+  /** Bytes of the spool that the upstream of the current try has got. */
+  spoolSent = 0
   #replacement: Buffer | null = null
 
   /** `bytesMax`: held at most before it must stream. */
@@ -62,11 +71,34 @@ export class RequestBody {
 
   /** No more is wanted for now: the client is paused until the body streams. */
   get isFull(): boolean {
-    return this.mode === 'hold' && this.heldBytes >= this.#bytesMax
+    return this.mode === 'hold' && this.#spoolFolder === null && this.heldBytes >= this.#bytesMax
   }
 
+  /** From here on, what memory may not hold goes to a file in this folder. */
+  spoolTo(folder: string): void {
+    this.#spoolFolder = folder
+  }
+
+  /** What is held in the file. */
+  get spooledBytes(): number {
+    return this.#spool === null ? 0 : this.#spool.length
+  }
+
+  /** The next piece of the file, or null when there is no more. Throws when it cannot be read. */
+  nextSpooled(): Buffer | null {
+    if (this.#spool === null || this.spoolSent === this.#spool.length) return null
+    const piece = this.#spool.read(this.spoolSent, SPOOL_PIECE_BYTES)
+    this.spoolSent += piece.length
+    return piece
+  }
+
+  /** Throws when a file is needed and cannot be written. */
   hold(bytes: Buffer, from: number, to: number): void {
     if (from === to) return
+    if (this.#spoolFolder !== null && (this.#spool !== null || this.heldBytes + to - from > this.#bytesMax)) {
+      this.#spool ??= new SpoolFile(this.#spoolFolder)
+      return this.#spool.append(bytes, from, to)
+    }
     const total = this.heldBytes + to - from
     if (total > this.#held.length) this.#grow(total)
     bytes.copy(this.#held, this.heldBytes, from, to)
@@ -91,6 +123,13 @@ export class RequestBody {
   /** The client went away, or the exchange ended, before the body was complete. */
   abandon(): void {
     this.#fail(new BodyIncompleteError())
+    this.#closeSpool()
+  }
+
+  #closeSpool(): void {
+    this.#spool?.close()
+    this.#spool = null
+    this.#spoolFolder = null
   }
 
   #fail(error: Error): void {
@@ -119,7 +158,7 @@ export class RequestBody {
     return this.#replacement !== null
   }
 
-  /** All held bytes as one. */
+  /** All bytes held in memory as one. */
   whole(): Buffer {
     if (this.#replacement !== null) return this.#replacement
     return this.#held.length === this.heldBytes ? this.#held : this.#held.subarray(0, this.heldBytes)
@@ -136,5 +175,6 @@ export class RequestBody {
     this.isReplayable = false
     this.#held = EMPTY
     this.heldBytes = 0
+    this.#closeSpool()
   }
 }

@@ -1,4 +1,6 @@
 /** A proxy engine on a port of its own, with routes, peers and plugin handlers given as plain objects. */
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { SecureContext } from 'node:tls'
 import { type Clock, systemClock } from '../../src/base/clock.ts'
@@ -44,6 +46,7 @@ export const proxySettings: ProxySettings = {
     sendTimeoutMs: 60_000,
     bufferedBodyBytesMax: 8 * 1024 * 1024,
   },
+  bodyFolder: join(tmpdir(), `silverback-bodies-${process.pid}`),
   connectionsMax: 0,
   charset: 'UTF-8',
   errorDefaultType: 'text/plain',

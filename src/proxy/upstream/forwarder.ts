@@ -49,6 +49,7 @@ export class Forwarder implements UpstreamConsumer<Exchange> {
     exchange.triesLeft = exchange.matchedRoute!.service!.retries
     const { body } = exchange
     if (body !== null && !body.isComplete) {
+      if (exchange.matchedRoute!.requestBuffering) body.spoolTo(this.#context.settings.bodyFolder)
       exchange.client.readBody()
       if (exchange.isOver) return
       if (this.#waitsForBody(exchange)) {
@@ -71,7 +72,12 @@ export class Forwarder implements UpstreamConsumer<Exchange> {
     const body = exchange.body!
     if (body.mode === 'stream') return this.#streamBody(exchange, bytes, from, to)
     if (body.mode === 'discard') return
-    body.hold(bytes, from, to)
+    try {
+      body.hold(bytes, from, to)
+    } catch (error) {
+      this.#context.log.crit('a request body could not be buffered', { message: String(error) })
+      return this.#sink.failed(exchange, 'internal')
+    }
     if (body.isFull && !body.isComplete) exchange.client.pauseBody()
     if (exchange.awaitsBody && !this.#waitsForBody(exchange)) {
       exchange.awaitsBody = false
@@ -163,16 +169,32 @@ export class Forwarder implements UpstreamConsumer<Exchange> {
     const body = exchange.body!
     const held = body.whole()
     if (body.isComplete || !body.isChunked) {
-      const length = body.isComplete ? held.length : body.declaredLength
+      const length = body.isComplete ? held.length + body.spooledBytes : body.declaredLength
       const text = buildUpstreamHead(exchange, host, `Content-Length: ${length}\r\n`)
       connection.write(joinBytes(text, held, 0, held.length, ''))
     } else {
       const text = buildUpstreamHead(exchange, host, 'Transfer-Encoding: chunked\r\n')
       connection.write(joinBytes(text + chunkHead(0, held.length), held, 0, held.length, chunkTail(0, held.length)))
     }
+    body.spoolSent = 0
+    if (body.spooledBytes > 0) this.#sendSpooled(exchange, connection)
     if (body.isComplete) return
     body.mode = 'stream'
     exchange.client.readBody()
+  }
+
+  /** As much of the gathered body as the peer takes; `drained` goes on. */
+  #sendSpooled(exchange: Exchange, connection: Connection): void {
+    try {
+      for (;;) {
+        const piece = exchange.body!.nextSpooled()
+        if (piece === null) return connection.expectAnswer()
+        if (!connection.write(piece)) return
+      }
+    } catch (error) {
+      this.#context.log.crit('a buffered request body could not be read', { message: String(error) })
+      this.#sink.failed(exchange, 'internal')
+    }
   }
 
   interim(exchange: Exchange, connection: Connection): void {
@@ -216,7 +238,8 @@ export class Forwarder implements UpstreamConsumer<Exchange> {
       latencyMs: this.#context.clock.now() - exchange.triedAt,
     })
     exchange.pick = null
-    const isSent = body === null || body.isComplete || body.mode === 'discard'
+    const isWhole = body === null || body.isComplete || body.mode === 'discard'
+    const isSent = isWhole && (body === null || body.spoolSent === body.spooledBytes)
     if (body !== null && !body.isComplete) body.mode = 'discard'
     if (connection.head.keepAlive && isSent && connection.socket.writableLength === 0) this.#pool.give(connection)
     else connection.destroy()
@@ -230,7 +253,9 @@ export class Forwarder implements UpstreamConsumer<Exchange> {
   drained(exchange: Exchange, connection: Connection): void {
     const { body } = exchange
     if (exchange.isTunnel) exchange.client.readBody()
-    else if (body !== null && !body.isComplete && body.mode === 'stream') {
+    else if (body !== null && body.isComplete && body.spoolSent < body.spooledBytes) {
+      this.#sendSpooled(exchange, connection)
+    } else if (body !== null && !body.isComplete && body.mode === 'stream') {
       connection.deadline = 0
       exchange.client.readBody()
     } else if (connection.hasAnswered || body === null || body.isComplete) connection.expectAnswer()

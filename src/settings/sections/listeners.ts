@@ -58,8 +58,8 @@ export const listeners = section(
     }),
     client_body_buffer_size: size(
       '8k',
-      'Part of a request body that is gathered before a peer is asked, where the route has `request_buffering`; at ' +
-        'least 64 KiB. Larger bodies stream from there on. (nginx gathers all of it, on disk.)',
+      'Part of a request body that is held in memory while it is gathered for a route with `request_buffering`; at least ' +
+        '64 KiB. The rest is gathered in `<prefix>/client_body_temp`.',
     ),
     nginx_http_client_header_buffer_size: size('1k', 'First buffer for a request head.', { without_effect: nginxOnly }),
     nginx_http_large_client_header_buffers: string(
