@@ -99,7 +99,7 @@ export interface AdminOptions {
   readonly databaseLess: DatabaseLess | null
   /** Null unless the node is a control plane. */
   readonly cluster: ClusterAdmin | null
-  /** Null on a control plane, which balances nothing. */
+  /** On a control plane: what its data planes say. */
   readonly upstreamHealth: UpstreamHealth | null
   /** The text of `GET /metrics`, or null when the prometheus plugin is not enabled. */
   readonly metrics: (() => Promise<string>) | null

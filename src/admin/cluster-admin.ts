@@ -79,7 +79,28 @@ export interface JoinTokenRequest {
  */
 export const NOT_ENROLLING = 'NotEnrolling'
 
+/** What a data plane sees of the targets that are checked. */
+export interface DataPlaneHealth {
+  /** To the control plane that was asked: only then does that one know anything. */
+  readonly isConnected: boolean
+  /** It reports more than is kept, so that something may be missing. */
+  readonly isCut: boolean
+  readonly upstreams: readonly {
+    readonly id: string
+    /** Healthy addresses that are not listed. */
+    readonly hidden: number
+    readonly addresses: readonly {
+      readonly host: string
+      readonly ip: string
+      readonly port: number
+      readonly healthy: boolean
+    }[]
+  }[]
+}
+
 export interface ClusterAdmin {
+  /** Null when there is no such data plane. */
+  dataPlaneHealth(id: string): Promise<DataPlaneHealth | null>
   dataPlanes(options: ClusterPageOptions): Promise<ClusterPage<DataPlaneStatus>>
   createToken(request: JoinTokenRequest): Promise<CreatedJoinToken>
   tokens(options: ClusterPageOptions): Promise<ClusterPage<JoinToken>>

@@ -1,6 +1,7 @@
 /** What the Admin API shows and changes of the cluster: data planes, tokens, admissions. */
 import type { DataPlaneRecords } from './data-plane-records.ts'
 import type { ClusterNode, Enrollment } from './enrollment.ts'
+import type { HealthViews } from './health-views.ts'
 import type { JoinToken, JoinTokenRequest, JoinTokens } from './join-tokens.ts'
 import type { DataPlaneRecord } from './records.ts'
 
@@ -18,7 +19,25 @@ export interface ClusterPage<T> {
   readonly next: string | null
 }
 
+/** What a data plane sees of the targets that are checked; nothing when it is connected elsewhere, or not at all. */
+export interface DataPlaneHealthView {
+  readonly isConnected: boolean
+  readonly isCut: boolean
+  readonly upstreams: readonly {
+    readonly id: string
+    readonly hidden: number
+    readonly addresses: readonly {
+      readonly host: string
+      readonly ip: string
+      readonly port: number
+      readonly healthy: boolean
+    }[]
+  }[]
+}
+
 export interface ClusterAdmin {
+  /** Null when there is no such data plane. */
+  dataPlaneHealth(id: string): Promise<DataPlaneHealthView | null>
   dataPlanes(options: ClusterPageOptions): Promise<ClusterPage<DataPlaneRecord & { readonly ttl: number }>>
   createToken(request: JoinTokenRequest): Promise<JoinToken & { readonly token: string }>
   tokens(options: ClusterPageOptions): Promise<ClusterPage<JoinToken>>
@@ -41,16 +60,27 @@ export class NotEnrolling extends Error {
 
 export interface ClusterAdminOptions {
   readonly statuses: DataPlaneRecords
+  readonly health: HealthViews
   readonly joining: { readonly enrollment: Enrollment; readonly tokens: JoinTokens } | null
   readonly onRevoked: (id: string) => void
 }
 
-export function createClusterAdmin({ statuses, joining, onRevoked }: ClusterAdminOptions): ClusterAdmin {
+export function createClusterAdmin({ statuses, health, joining, onRevoked }: ClusterAdminOptions): ClusterAdmin {
   const getJoining = () => {
     if (joining === null) throw new NotEnrolling()
     return joining
   }
   return {
+    async dataPlaneHealth(id) {
+      if (!(await statuses.has(id))) return null
+      const seen = health.of(id)
+      if (seen === null) return { isConnected: false, isCut: false, upstreams: [] }
+      const upstreams = [...seen.upstreams].map(([upstream, { peers, hidden }]) => {
+        const addresses = peers.map(([host, ip, port, healthy]) => ({ host, ip, port, healthy }))
+        return { id: upstream, hidden, addresses }
+      })
+      return { isConnected: true, isCut: seen.isCut, upstreams }
+    },
     dataPlanes: options => statuses.page(options),
     createToken: async request => getJoining().tokens.create(request),
     async tokens({ size, after }) {

@@ -1,5 +1,6 @@
 /** What happens to a control plane's machine (control-plane.ts), and what it wants done. */
 import type { ConfigHead } from '../entities/config.ts'
+import type { HealthMark, UpstreamReport } from './health-messages.ts'
 import type { FromControlPlane, FromDataPlane } from './messages.ts'
 import type { DataPlaneRecord } from './records.ts'
 import type { Peer, SessionId } from './session.ts'
@@ -30,6 +31,8 @@ export type ControlPlaneEvent =
       readonly expiresAt: number
     }
   | { readonly type: 'revoked'; readonly nodeId: string }
+  /** All marks there are now, oldest first. */
+  | { readonly type: 'marks'; readonly marks: readonly HealthMark[] }
   | { readonly type: 'tick' }
 
 export interface BuiltDelta {
@@ -49,5 +52,13 @@ export type ControlPlaneAction =
   | { readonly type: 'renew'; readonly session: SessionId }
   /** `changed`: the applied version or the error is new, so it should be seen at once. */
   | { readonly type: 'record'; readonly record: DataPlaneRecord; readonly changed: boolean }
+  /** What a data plane sees of some upstreams; `health-over`: it is not connected to us any more. */
+  | {
+      readonly type: 'health'
+      readonly session: SessionId
+      readonly nodeId: string
+      readonly upstreams: readonly UpstreamReport[]
+    }
+  | { readonly type: 'health-over'; readonly session: SessionId }
   /** A `tick` is wanted after so many milliseconds, besides the regular one. */
   | { readonly type: 'wake'; readonly ms: number }

@@ -17,6 +17,8 @@ import type { ControlPlaneAction, ControlPlaneEvent } from './control-plane-even
 import { type ControlPlaneTrust, createTrustGate, peerAddress, type TrustGate } from './control-plane-trust.ts'
 import { createDataPlaneRecords, type DataPlaneRecords } from './data-plane-records.ts'
 import { ENROLL_BYTES_MAX, type EnrollAnswer, parseEnrollRequest } from './enrollment.ts'
+import type { HealthMark } from './health-messages.ts'
+import { HealthViews } from './health-views.ts'
 import type { ConfigSource } from './link.ts'
 import {
   closeReason,
@@ -54,6 +56,10 @@ export interface ControlPlaneServer {
   /** May be called for several addresses; port 0 lets the system choose. */
   open(address: { readonly host: string; readonly port: number }): Promise<{ host: string; port: number }>
   readonly admin: ClusterAdmin
+  /** What the data planes connected here report. */
+  readonly health: HealthViews
+  /** All marks that data planes are to take over, oldest first. */
+  tellMarks(marks: readonly HealthMark[]): void
   sessionCount(): number
   close(): Promise<void>
 }
@@ -96,6 +102,7 @@ class NetworkControlPlane implements ControlPlaneServer {
     handleProtocols: offered => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
   })
   readonly admin: ClusterAdmin
+  readonly health = new HealthViews()
   #unsubscribe = () => {}
   #lastSession = 0
   #revocations = 0
@@ -112,6 +119,7 @@ class NetworkControlPlane implements ControlPlaneServer {
     this.#statuses = createDataPlaneRecords({ records, purgeDelaySeconds, clock, logger })
     this.admin = createClusterAdmin({
       statuses: this.#statuses,
+      health: this.health,
       joining: gate.joining,
       onRevoked: id => this.#step({ type: 'revoked', nodeId: id }),
     })
@@ -143,6 +151,10 @@ class NetworkControlPlane implements ControlPlaneServer {
     if (this.#servers.length === 1) await this.#start()
     const bound = server.address() as AddressInfo
     return { host: bound.address, port: bound.port }
+  }
+
+  tellMarks(marks: readonly HealthMark[]): void {
+    this.#step({ type: 'marks', marks })
   }
 
   sessionCount(): number {
@@ -223,6 +235,8 @@ class NetworkControlPlane implements ControlPlaneServer {
     else if (action.type === 'read-head') void this.#readHead()
     else if (action.type === 'renew') void this.#renew(action.session)
     else if (action.type === 'record') this.#statuses.note(action.record, action.changed)
+    else if (action.type === 'health') this.health.take(action.session, action.nodeId, action.upstreams)
+    else if (action.type === 'health-over') this.health.drop(action.session)
     else this.#options.clock.after(action.ms, () => this.#step({ type: 'tick' }))
   }
 

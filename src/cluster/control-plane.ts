@@ -11,11 +11,14 @@ import { EMPTY_HEAD } from '../entities/config.ts'
 import { versionConflict } from './compatibility.ts'
 import type { BuiltDelta, ControlPlaneAction, ControlPlaneEvent } from './control-plane-events.ts'
 import { DeltaCache } from './delta-cache.ts'
+import { HEALTH_CAPABILITY, type HealthReport } from './health-messages.ts'
+import { MarkBoard } from './mark-board.ts'
 import type { FromControlPlane, FromDataPlane, Hello, Nack } from './messages.ts'
 import type { DataPlaneRecord } from './records.ts'
 import {
   firstRecord,
   HEARTBEAT_CREDIT_MAX,
+  mayReport,
   openSession,
   reasonToClose,
   type Session,
@@ -52,6 +55,7 @@ class ControlPlaneMachine implements ControlPlane {
   /** To the target. */
   readonly #deltas = new DeltaCache()
   readonly #snapshots: SnapshotPlan
+  readonly #marks = new MarkBoard()
   /** The newest version that we have heard of. */
   #head = EMPTY_HEAD
   #isHeadKnown = false
@@ -90,8 +94,13 @@ class ControlPlaneMachine implements ControlPlane {
   }
 
   #close(session: Session, reason: string) {
-    this.#sessions.delete(session.id)
     this.#out.push({ type: 'close', session: session.id, reason })
+    this.#forget(session)
+  }
+
+  #forget(session: Session) {
+    this.#sessions.delete(session.id)
+    if (session.followsHealth) this.#out.push({ type: 'health-over', session: session.id })
     this.#releaseSpools()
   }
 
@@ -279,6 +288,7 @@ class ControlPlaneMachine implements ControlPlane {
       return this.#close(session, conflict)
     }
     this.#send(session, { type: 'welcome', node_id: this.#options.nodeId, version: this.#options.version })
+    if (hello.capabilities.includes(HEALTH_CAPABILITY)) this.#followHealth(session)
     this.#advance(session)
   }
 
@@ -330,6 +340,26 @@ class ControlPlaneMachine implements ControlPlane {
     this.#advance(session)
   }
 
+  // ---- health ----
+
+  /** The empty message says that reports are welcome. */
+  #followHealth(session: Session) {
+    session.followsHealth = true
+    this.#send(session, { type: 'health_marks', marks: [] })
+    this.#tellMarks(session)
+  }
+
+  #tellMarks(session: Session) {
+    for (const message of this.#marks.after(session.markNumber)) this.#send(session, message)
+    session.markNumber = this.#marks.last
+  }
+
+  #hearHealth(session: Session, { upstreams }: HealthReport) {
+    if (!session.followsHealth) return this.#close(session, 'health was not asked for')
+    if (!mayReport(session, this.#clockNow)) return this.#close(session, 'too many health reports')
+    this.#out.push({ type: 'health', session: session.id, nodeId: session.record!.id, upstreams })
+  }
+
   #receive(session: Session, message: FromDataPlane) {
     session.heardAt = this.#clockNow
     if (message.type === 'hello') return this.#greet(session, message)
@@ -337,6 +367,7 @@ class ControlPlaneMachine implements ControlPlane {
     if (message.type === 'ack') return this.#acknowledge(session, message.version, message.config_hash)
     if (message.type === 'nack') return this.#refuse(session, message)
     if (message.type === 'resync') return this.#resync(session)
+    if (message.type === 'health') return this.#hearHealth(session, message)
     if (message.type === 'heartbeat') {
       return this.#beat(session, { version: message.version, config_hash: message.config_hash })
     }
@@ -384,10 +415,7 @@ class ControlPlaneMachine implements ControlPlane {
     if (session === undefined) return
     if (event.type === 'message') return this.#receive(session, event.message)
     if (event.type === 'renewed') return this.#renewed(session, event.certificate, event.expiresAt)
-    if (event.type === 'closed') {
-      this.#sessions.delete(session.id)
-      return this.#releaseSpools()
-    }
+    if (event.type === 'closed') return this.#forget(session)
     session.unflushed -= event.frames
     session.flushedAt = this.#clockNow
     this.#pump(session)
@@ -398,6 +426,11 @@ class ControlPlaneMachine implements ControlPlane {
     if (event.type === 'delta') return this.#receiveDelta(event.from, event.built)
     if (event.type === 'head') {
       return this.#receiveHead(event.head, event.isAnswer)
+    }
+    if (event.type === 'marks') {
+      this.#marks.replace(event.marks)
+      for (const session of this.#sessions.values()) if (session.followsHealth) this.#tellMarks(session)
+      return
     }
     if (event.type === 'revoked') {
       for (const session of this.#sessions.values()) {

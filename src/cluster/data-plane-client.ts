@@ -14,6 +14,7 @@ import {
 } from './data-plane.ts'
 import { type ClientIdentity, createClientIdentity, type DataPlaneTrust } from './data-plane-trust.ts'
 import type { Endpoint } from './enroll-client.ts'
+import { HEALTH_CAPABILITY, HEALTH_REPORT_BYTES_MAX, type HealthMark, type UpstreamReport } from './health-messages.ts'
 import type { ApplyOutcome, ConfigSink } from './link.ts'
 import {
   CONTROL_PLANE_MESSAGE_BYTES_MAX,
@@ -37,10 +38,20 @@ export interface DataPlaneClientOptions {
   /** In order of preference. */
   readonly controlPlanes: readonly Endpoint[]
   readonly node: Omit<Hello, 'type' | 'applied'>
+  /** What the node says and hears of the health of targets; control planes are told whether it does. */
+  readonly health?: HealthExchange
   readonly trust: DataPlaneTrust
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+}
+
+export interface HealthExchange {
+  /** Whoever is at the other end now knows nothing yet. */
+  restart(): void
+  /** What is new since the last call, in at most so many bytes of JSON. */
+  report(bytesMax: number): readonly UpstreamReport[]
+  takeMarks(marks: readonly HealthMark[]): void
 }
 
 export interface DataPlaneClientStatus {
@@ -61,12 +72,16 @@ export interface DataPlaneClient {
 }
 
 const HANDSHAKE_TIMEOUT_MS = 10_000
+/** `{"type":"health","upstreams":[]}`, with room. */
+const REPORT_FRAME_BYTES = 64
 const FRAME_MAX = Math.max(FRAME_BYTES_MAX, ...Object.values(CONTROL_PLANE_MESSAGE_BYTES_MAX))
 
 export async function createDataPlaneClient(options: DataPlaneClientOptions): Promise<DataPlaneClient> {
   // The operating system allows names that the protocol does not; what the node is called must not keep it out.
   const hostname = HOSTNAME.test(options.node.hostname) ? options.node.hostname : 'unknown'
-  const cleaned = { ...options, node: { ...options.node, hostname } }
+  const own = options.health === undefined ? [] : [HEALTH_CAPABILITY]
+  const capabilities = [...options.node.capabilities, ...own]
+  const cleaned = { ...options, node: { ...options.node, hostname, capabilities } }
   return new NetworkDataPlane(cleaned, await createClientIdentity(cleaned))
 }
 
@@ -138,7 +153,25 @@ class NetworkDataPlane implements DataPlaneClient {
     else if (action.type === 'retry-after') {
       this.#retrying = clock.after(action.ms, () => this.#step({ type: 'retry' }))
     } else if (action.type === 'store-certificate') this.#storeCertificate(action.certificate)
+    else if (action.type === 'take-marks') this.#takeMarks(action.marks, action.isFirst)
+    else if (action.type === 'report-health') this.#reportHealth()
     else logger[action.level](action.message)
+  }
+
+  // ---- health ----
+
+  #takeMarks(marks: readonly HealthMark[], isFirst: boolean): void {
+    const { health } = this.#options
+    if (isFirst) health?.restart()
+    health?.takeMarks(marks)
+  }
+
+  #reportHealth(): void {
+    // What the network has not taken yet comes first.
+    const { health } = this.#options
+    if (health === undefined || this.#socket === null || this.#socket.bufferedAmount > HEALTH_REPORT_BYTES_MAX) return
+    const upstreams = health.report(HEALTH_REPORT_BYTES_MAX - REPORT_FRAME_BYTES)
+    if (upstreams.length > 0) this.#socket.send(encodeMessage({ type: 'health', upstreams }))
   }
 
   // ---- applying ----

@@ -10,6 +10,7 @@ export interface DataPlaneRecords {
     readonly rows: readonly (DataPlaneRecord & { readonly ttl: number })[]
     readonly next: string | null
   }>
+  has(id: string): Promise<boolean>
   /** Writes what is waiting. */
   flush(): Promise<void>
   close(): Promise<void>
@@ -109,6 +110,9 @@ export function createDataPlaneRecords(options: DataPlaneRecordsOptions): DataPl
         ttl: Math.max(0, Math.ceil(((expiresAt ?? expiryOf(value)) - now) / 1000)),
       }))
       return { rows: shown, next: rows.length > size ? shown.at(-1)!.id : null }
+    },
+    async has(id) {
+      return entries.has(id) || (await records.get(COLLECTIONS.dataPlanes, id)) !== null
     },
     flush: () => writeDue(true),
     async close() {

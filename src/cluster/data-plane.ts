@@ -7,6 +7,7 @@
 import type { Random } from '../base/random.ts'
 import type { ConfigDelta, ConfigHead, ConfigRefusal } from '../entities/config.ts'
 import { retryDelayMs } from './backoff.ts'
+import type { HealthMark } from './health-messages.ts'
 import type { ApplyOutcome } from './link.ts'
 import type { FromControlPlane, FromDataPlane, Hello, SnapshotBegin } from './messages.ts'
 import { HEARTBEAT_INTERVAL_MS, PEER_TIMEOUT_MS } from './timing.ts'
@@ -43,6 +44,10 @@ export type DataPlaneAction =
   | { readonly type: 'end-snapshot' }
   | { readonly type: 'abort-snapshot'; readonly reason: string }
   | { readonly type: 'store-certificate'; readonly certificate: string }
+  /** `isFirst`: of this connection, so that health has to be told from the beginning. */
+  | { readonly type: 'take-marks'; readonly marks: readonly HealthMark[]; readonly isFirst: boolean }
+  /** Whatever is new of health may be sent now. */
+  | { readonly type: 'report-health' }
   | { readonly type: 'log'; readonly level: 'info' | 'notice' | 'warn' | 'error'; readonly message: string }
 
 export interface DataPlaneOptions {
@@ -93,6 +98,8 @@ class DataPlaneMachine implements DataPlane {
   #isSkipping = false
   /** The time to connect came while an update was being applied. */
   #isRetryDue = false
+  /** The control plane reads reports of health. */
+  #isHealthWanted = false
   #clockNow = 0
   #out: DataPlaneAction[] = []
 
@@ -154,6 +161,7 @@ class DataPlaneMachine implements DataPlane {
     this.#connection = 'greeting'
     this.#heardAt = this.#clockNow
     this.#isSkipping = false
+    this.#isHealthWanted = false
     this.#send({ type: 'hello', ...this.#options.node, applied: this.#head })
   }
 
@@ -207,6 +215,7 @@ class DataPlaneMachine implements DataPlane {
       this.#renewAt = this.#clockNow + RENEW_RETRY_MS
       this.#send({ type: 'renew' })
     }
+    if (this.#connection === 'ready' && this.#isHealthWanted) this.#out.push({ type: 'report-health' })
   }
 
   // ---- updates ----
@@ -225,6 +234,10 @@ class DataPlaneMachine implements DataPlane {
     if (message.type === 'snapshot_end') return this.#endSnapshot(message.chunks)
     if (message.type === 'certificate') {
       this.#out.push({ type: 'store-certificate', certificate: message.certificate })
+    }
+    if (message.type === 'health_marks') {
+      this.#out.push({ type: 'take-marks', marks: message.marks, isFirst: !this.#isHealthWanted })
+      this.#isHealthWanted = true
     }
   }
 

@@ -9,7 +9,8 @@ import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import { type ClusterAuthority, type IssuedCertificate, keyFingerprint } from './authority.ts'
 import { type JoinTokens, TOKEN_LENGTH_MAX } from './join-tokens.ts'
-import { HOSTNAME, UUID } from './messages.ts'
+import { UUID } from './message-checks.ts'
+import { HOSTNAME } from './messages.ts'
 import { type ClusterRecords, COLLECTIONS, type DataPlaneRecord } from './records.ts'
 
 export const ENROLL_BYTES_MAX = 8 * 1024

@@ -1,5 +1,14 @@
 /** Every message between a control plane and a data plane, its limits, and the strict reading of each. */
 import type { ConfigHead } from '../entities/config.ts'
+import {
+  HEALTH_MARKS_BYTES_MAX,
+  HEALTH_MARKS_FIELDS,
+  HEALTH_REPORT_BYTES_MAX,
+  HEALTH_REPORT_FIELDS,
+  type HealthMarks,
+  type HealthReport,
+} from './health-messages.ts'
+import { type Check, count, exactly, isRecord, matches, text, UUID } from './message-checks.ts'
 
 /** Says the version of the protocol; a later one offers both, and the control plane picks. */
 export const SUBPROTOCOL = 'silverback.v1'
@@ -42,7 +51,7 @@ export interface Heartbeat {
 export interface Renew {
   readonly type: 'renew'
 }
-export type FromDataPlane = Hello | Ack | Nack | Resync | Heartbeat | Renew
+export type FromDataPlane = Hello | Ack | Nack | Resync | Heartbeat | Renew | HealthReport
 
 export interface Welcome {
   readonly type: 'welcome'
@@ -68,7 +77,7 @@ export interface Goodbye {
   readonly reason: string
 }
 /** Control planes also send deltas and snapshot chunks, as binary frames (wire.ts). */
-export type FromControlPlane = Welcome | SnapshotBegin | SnapshotEnd | Heartbeat | Certificate | Goodbye
+export type FromControlPlane = Welcome | SnapshotBegin | SnapshotEnd | Heartbeat | Certificate | Goodbye | HealthMarks
 
 /** The only one now; the field leaves room for a better one. */
 export type SnapshotEncoding = 'zstd'
@@ -83,6 +92,7 @@ export const DATA_PLANE_MESSAGE_BYTES_MAX = {
   resync: 1024,
   heartbeat: 256,
   renew: 64,
+  health: HEALTH_REPORT_BYTES_MAX,
 } as const satisfies Record<FromDataPlane['type'], number>
 
 export const CONTROL_PLANE_MESSAGE_BYTES_MAX = {
@@ -92,6 +102,7 @@ export const CONTROL_PLANE_MESSAGE_BYTES_MAX = {
   heartbeat: 256,
   certificate: 32 * 1024,
   goodbye: 1024,
+  health_marks: HEALTH_MARKS_BYTES_MAX,
 } as const satisfies Record<FromControlPlane['type'], number>
 
 /** A frame that breaks the protocol; the message is safe to send to the peer and to log. */
@@ -99,22 +110,7 @@ export class WireError extends Error {
   override readonly name = 'WireError'
 }
 
-type Check = (value: unknown) => boolean
-
-const text =
-  (max: number, min = 0): Check =>
-  value =>
-    typeof value === 'string' && value.length >= min && value.length <= max
-const matches =
-  (pattern: RegExp): Check =>
-  value =>
-    typeof value === 'string' && pattern.test(value)
-const count: Check = value => Number.isSafeInteger(value) && (value as number) >= 0
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
 const HASH = matches(/^[0-9a-f]{32}$/)
-export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 export const HOSTNAME = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?$/
 export const VERSION = /^[0-9]{1,6}\.[0-9]{1,6}\.[0-9]{1,6}([.+-][0-9A-Za-z.+-]{0,32})?$/
 const LABEL = /^[a-z0-9]([\w.:-]{0,61}[a-z0-9])?$/i
@@ -151,6 +147,7 @@ const DATA_PLANE_FIELDS: Record<FromDataPlane['type'], Record<string, Check>> = 
   resync: { reason: text(256) },
   heartbeat: VERSION_AND_HASH,
   renew: {},
+  health: HEALTH_REPORT_FIELDS,
 }
 const CONTROL_PLANE_FIELDS: Record<FromControlPlane['type'], Record<string, Check>> = {
   welcome: { node_id: matches(UUID), version: matches(VERSION) },
@@ -159,17 +156,7 @@ const CONTROL_PLANE_FIELDS: Record<FromControlPlane['type'], Record<string, Chec
   heartbeat: VERSION_AND_HASH,
   certificate: { certificate: text(30 * 1024, 1) },
   goodbye: { reason: text(512) },
-}
-
-/** The first member that is missing, wrong or unknown, or null. */
-function exactly(value: Record<string, unknown>, fields: Record<string, Check>): string | null {
-  for (const [name, check] of Object.entries(fields)) {
-    if (!Object.hasOwn(value, name) || !check(value[name])) return name
-  }
-  for (const name of Object.keys(value)) {
-    if (!Object.hasOwn(fields, name)) return name
-  }
-  return null
+  health_marks: HEALTH_MARKS_FIELDS,
 }
 
 function decode(

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Random } from '../base/random.ts'
-import { UUID } from './messages.ts'
+import { UUID } from './message-checks.ts'
 
 export interface NodeIdOptions {
   readonly prefix: string

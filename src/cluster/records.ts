@@ -23,6 +23,10 @@ export const COLLECTIONS = {
   nodes: 'cluster_nodes',
   /** One record, counted up with each revocation, so that control planes notice those of others with one cheap read. */
   revocations: 'cluster_revocations',
+  /** What nodes on one store tell each other; expires. */
+  events: 'cluster_events',
+  /** Targets marked by hand as healthy or not. */
+  marks: 'health_marks',
 } as const
 
 /** What `/clustering/data-planes` shows of one data plane, but for `ttl`, which follows from the record's expiry. */

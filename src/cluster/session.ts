@@ -46,10 +46,18 @@ export interface Session {
   heartbeatCredit: number
   unflushed: number
   flushedAt: number
+  /** It takes marks, and reports health; the number is that of the last mark it was told. */
+  followsHealth: boolean
+  markNumber: number
+  reportCredit: number
+  reportedAt: number
 }
 
 /** Heartbeats that may come early, in a bunch, before it counts as a flood. */
 export const HEARTBEAT_CREDIT_MAX = 8
+/** A data plane reports health once a second; each second two more are allowed, as clocks differ. */
+const REPORT_CREDIT_MAX = 8
+const REPORT_CREDIT_PER_SECOND = 2
 /** Beyond this many unsent frames the peer does not read; only small messages ever get here. */
 const UNFLUSHED_FRAMES_MAX = 32
 
@@ -71,6 +79,10 @@ export function openSession(id: SessionId, peer: Peer, now: number): Session {
     heartbeatCredit: HEARTBEAT_CREDIT_MAX,
     unflushed: 0,
     flushedAt: now,
+    followsHealth: false,
+    markNumber: 0,
+    reportCredit: REPORT_CREDIT_MAX,
+    reportedAt: now,
   }
 }
 
@@ -84,6 +96,14 @@ export function reasonToClose(session: Session, now: number): string | null {
   if (update !== null && now - update.startedAt >= UPDATE_TIMEOUT_MS) return 'update not answered'
   const { renewable, certificateExpiresAt } = peer
   return renewable && certificateExpiresAt !== null && now >= certificateExpiresAt ? 'certificate expired' : null
+}
+
+/** Takes one report from what the session may still send; false when it floods us. */
+export function mayReport(session: Session, now: number): boolean {
+  const earned = ((now - session.reportedAt) / 1000) * REPORT_CREDIT_PER_SECOND
+  session.reportCredit = Math.min(REPORT_CREDIT_MAX, session.reportCredit + earned) - 1
+  session.reportedAt = now
+  return session.reportCredit >= 0
 }
 
 /** What is known of a data plane that has just said hello. */

@@ -2,6 +2,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
+import { type ClusterEvents, createClusterEvents } from '../cluster/cluster-events.ts'
 import type { ConfigSource } from '../cluster/link.ts'
 import type { EntityCatalog } from '../entities/catalog.ts'
 import type { Settings } from '../settings/definition.ts'
@@ -16,6 +17,8 @@ export interface ControlHalf {
   readonly memory: MemoryStore | null
   readonly repository: Repository
   readonly source: ConfigSource
+  /** To and from the other nodes on this store. */
+  readonly events: ClusterEvents
   close(): Promise<void>
 }
 
@@ -29,6 +32,8 @@ export interface ControlHalfOptions {
 
 /** Expired rows leave the configuration, and so the data planes, at this pace; they stop working at once. */
 const SWEEP_EVERY_MS = 60_000
+/** `db_update_frequency` may be 0. */
+const EVENTS_POLL_MS_MIN = 100
 
 export async function openControlHalf({
   settings,
@@ -43,13 +48,23 @@ export async function openControlHalf({
   const sweeping = clock.every(SWEEP_EVERY_MS, () => {
     store.sweep().catch((error: Error) => log.error(`expired rows could not be removed: ${error.message}`))
   })
+  const events = createClusterEvents({
+    records: store.records,
+    isShared: store.capabilities.sharedBetweenNodes,
+    pollMs: Math.max(EVENTS_POLL_MS_MIN, settings.db_update_frequency * 1000),
+    clock,
+    random,
+    logger: log,
+  })
   return {
     store,
     memory,
+    events,
     repository,
     source: sourceOf(store),
     async close() {
       sweeping.cancel()
+      events.close()
       await store.close()
     },
   }

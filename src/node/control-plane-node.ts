@@ -3,7 +3,12 @@ import { createControlPlaneServer } from '../cluster/control-plane-server.ts'
 import { formatAddress, type ListenAddress } from '../base/listen-address.ts'
 import { KONG_VERSION } from '../base/version.ts'
 import type { Settings } from '../settings/definition.ts'
-import { openControlHalf } from './control-half.ts'
+import type { Row } from '../entities/config.ts'
+import type { Page } from '../store/store.ts'
+import { createClusterHealth } from './cluster-health.ts'
+import { openClusterMarks } from './cluster-marks.ts'
+import { type ControlHalf, openControlHalf } from './control-half.ts'
+import { createLogLevelControl } from './log-level.ts'
 import type { NodeView } from './node-view.ts'
 import { NodeApis } from './node-apis.ts'
 import type { Endings, NodeContext, RunningNode } from './node-context.ts'
@@ -30,6 +35,14 @@ export async function startControlPlaneNode(context: NodeContext, endings: Endin
     clusterAddresses.push({ ...address, ...(await cluster.open(address)), ssl: true })
   }
 
+  const marks = await openClusterMarks(control, context, all => cluster.tellMarks(all))
+  endings.add(() => marks.close())
+  const upstreamHealth = createClusterHealth({
+    views: cluster.health,
+    marks,
+    targetsOf: ({ id }) => targetsOf(control, String(id)),
+  })
+
   const view: NodeView = {
     proxy: null,
     control,
@@ -40,7 +53,12 @@ export async function startControlPlaneNode(context: NodeContext, endings: Endin
     certificateExpiry: null,
     notReady: async () => ((await control.store.ping()) ? null : 'the database does not answer'),
   }
-  const apis = new NodeApis(view, { control, databaseLess: null })
+  const apis = new NodeApis(view, {
+    control,
+    databaseLess: null,
+    logLevel: createLogLevelControl(context, null, control.events),
+    upstreamHealth,
+  })
   endings.add(() => apis.close(0))
   await apis.open(context)
   return {
@@ -56,6 +74,17 @@ export async function startControlPlaneNode(context: NodeContext, endings: Endin
     },
     stop: () => endings.run(),
   }
+}
+
+async function targetsOf({ store }: ControlHalf, upstream: string): Promise<Row[]> {
+  const rows: Row[] = []
+  let after: string | null = null
+  do {
+    const page: Page = await store.page('targets', { size: 1000, after, where: { upstream } })
+    rows.push(...page.rows)
+    after = page.next
+  } while (after !== null)
+  return rows
 }
 
 function trustOf(settings: Settings) {

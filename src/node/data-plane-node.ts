@@ -6,6 +6,7 @@ import type { SavedConfig } from '../cluster/saved-config.ts'
 import type { Settings } from '../settings/definition.ts'
 import type { NodeView } from './node-view.ts'
 import { readerOf } from './config-copy.ts'
+import { HealthFeed } from './health-feed.ts'
 import { NodeApis } from './node-apis.ts'
 import { openNodeConfig } from './node-config.ts'
 import type { Endings, NodeContext, RunningNode } from './node-context.ts'
@@ -21,7 +22,8 @@ export async function startDataPlaneNode(context: NodeContext, endings: Endings)
   endings.add(() => proxy.stop())
   await proxy.start()
 
-  let client = await connect(context, proxy, saved)
+  const health = new HealthFeed(proxy.health)
+  let client = await connect(context, proxy, { saved, health })
   let connection = connectionKey(settings)
   endings.add(() => client.stop())
 
@@ -44,7 +46,7 @@ export async function startDataPlaneNode(context: NodeContext, endings: Endings)
       await apis.reload(next)
       if (connectionKey(loaded.settings) === connection) return
       await client.stop()
-      client = await connect(next, proxy, saved)
+      client = await connect(next, proxy, { saved, health })
       connection = connectionKey(loaded.settings)
     },
     reopenLogs: () => proxy.supervisor.reopenLogs(),
@@ -56,11 +58,16 @@ export async function startDataPlaneNode(context: NodeContext, endings: Endings)
   }
 }
 
-async function connect(context: NodeContext, proxy: ProxyHalf, saved: SavedConfig): Promise<DataPlaneClient> {
+async function connect(
+  context: NodeContext,
+  proxy: ProxyHalf,
+  { saved, health }: { readonly saved: SavedConfig; readonly health: HealthFeed },
+): Promise<DataPlaneClient> {
   const { settings, log, clock, random, nodeId, hostname } = context
   const client = await createDataPlaneClient({
     sink: proxy.supervisor,
     check: delta => saved.check(delta),
+    health,
     controlPlanes: settings.cluster_control_plane,
     node: {
       node_id: nodeId,

@@ -7,8 +7,10 @@ import { seededRandom } from '../base/random.ts'
 import type { ConfigChange, Row } from '../entities/config.ts'
 import type { PeerChange, PeerEvent } from '../proxy/health/peer-state.ts'
 import type { Resolution } from '../proxy/upstream/resolver.ts'
+import type { HealthMark } from '../cluster/health-messages.ts'
 import { MemoryCopy } from './config-copy.ts'
 import { HealthAuthority } from './health-authority.ts'
+import { HealthFeed } from './health-feed.ts'
 import { createUpstreamHealth, targetHealthMetrics } from './target-health.ts'
 
 const checks = { passive: { unhealthy: { http_failures: 2, tcp_failures: 1 }, healthy: { successes: 1 } } }
@@ -168,4 +170,57 @@ test('targetHealthMetrics() has a series for each state, if some plugin asks for
     'pool.test,10.0.0.1:80,10.0.0.1:80,unhealthy,http',
     'pool.test,10.0.0.2:80,10.0.0.2:80,healthy,http',
   ])
+})
+
+const aMark = (id: string, more: Partial<HealthMark> = {}): HealthMark => {
+  return { id, upstream: 'u1', target: 't1', address: null, healthy: false, at: 1, ...more }
+}
+
+test('HealthFeed takes a mark over once, when it knows the target, and what checks find later stands', () => {
+  const { authority, change, heard, report } = fixture([])
+  const feed = new HealthFeed(authority)
+  feed.takeMarks([aMark('m1')])
+  assert.deepEqual(heard(), [], 'the configuration is not there yet')
+  change(...two)
+  assert.deepEqual(heard(), [`${A} unhealthy`])
+  report(A, 'success')
+  feed.takeMarks([aMark('m1')])
+  assert.deepEqual(heard(), [`${A} healthy`], 'told again after a reconnect, it means nothing new')
+  feed.takeMarks([aMark('m2', { at: 2 }), aMark('m0', { at: 0, healthy: true })])
+  assert.deepEqual(heard(), [`${A} unhealthy`], 'an older one does not undo a newer')
+  feed.takeMarks([aMark('m3', { address: '10.0.0.1:80', healthy: true }), aMark('m4', { target: 'gone' })])
+  assert.deepEqual(heard(), [`${A} healthy`])
+})
+
+test('HealthFeed reports what is new, everything after a restart, and of too much the unhealthy first', () => {
+  const { authority, change, report } = fixture(two)
+  const feed = new HealthFeed(authority)
+  feed.restart()
+  const both = (isUp: boolean) => [
+    ['10.0.0.1', '10.0.0.1', 80, isUp],
+    ['10.0.0.2', '10.0.0.2', 80, true],
+  ]
+  assert.deepEqual(feed.report(1000), [['u1', both(true), 0]])
+  assert.deepEqual(feed.report(1000), [])
+  report(A, 'tcp_failure')
+  report(A, 'tcp_failure')
+  assert.deepEqual(feed.report(1000), [['u1', both(false), 0]])
+  feed.restart()
+  assert.deepEqual(feed.report(110), [['u1', [['10.0.0.1', '10.0.0.1', 80, false]], 1]], 'the other does not fit')
+  change(remove('targets', 't1'))
+  assert.deepEqual(feed.report(1000), [['u1', [['10.0.0.2', '10.0.0.2', 80, true]], 0]])
+  change(put('upstreams', { ...pool, healthchecks: {} }))
+  assert.deepEqual(feed.report(1000), [['u1', null, 0]])
+
+  const others = Array.from({ length: 50 }, (_, i) => put('upstreams', { ...pool, id: `v${i}`, name: `v${i}.test` }))
+  change(...others)
+  feed.restart()
+  const reported = []
+  for (let round = 0; round < 60; round++) {
+    const some = feed.report(500)
+    assert.ok(JSON.stringify(some).length <= 500, `${JSON.stringify(some).length} bytes`)
+    reported.push(...some.map(([id]) => id))
+  }
+  assert.equal(new Set(reported).size, 50)
+  assert.equal(reported.length, 50)
 })

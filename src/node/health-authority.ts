@@ -38,6 +38,9 @@ export interface TargetFacts {
   readonly weight: number
 }
 
+/** Hears of every upstream whose peers are others than before, or in another state, or not checked any more. */
+export type HealthFollower = (upstreamId: string) => void
+
 interface Checked {
   readonly row: Row
   readonly upstream: CheckedUpstream
@@ -52,6 +55,7 @@ export class HealthAuthority implements HealthListener {
   readonly #checked = new Map<string, Checked>()
   readonly #targets = new Map<string, Map<string, TargetFacts>>()
   readonly #upstreamOfTarget = new Map<string, string>()
+  readonly #followers = new Set<HealthFollower>()
 
   constructor(options: HealthAuthorityOptions) {
     this.#options = options
@@ -110,8 +114,9 @@ export class HealthAuthority implements HealthListener {
     const rules = row === null ? null : compileHealthRules(row)
     if (row === null) this.#targets.delete(id)
     if (row === null || rules === null) {
-      before?.upstream.setPeers([])
       this.#checked.delete(id)
+      before?.upstream.setPeers([])
+      if (before !== undefined) this.onPeers(id)
       return
     }
     const upstream = before?.upstream ?? new CheckedUpstream(id, rules, this)
@@ -207,6 +212,30 @@ export class HealthAuthority implements HealthListener {
     const target = { upstream, target: hostname, ip, port }
     if (isUp) log.notice('a target is healthy again', target)
     else log.warn('a target is unhealthy and takes no traffic', target)
+    this.onPeers(upstreamId)
+  }
+
+  onPeers(upstreamId: string): void {
+    for (const follower of this.#followers) follower(upstreamId)
+  }
+
+  follow(follower: HealthFollower): void {
+    this.#followers.add(follower)
+  }
+
+  /** Of all upstreams that have checks. */
+  checkedIds(): string[] {
+    return [...this.#checked.keys()]
+  }
+
+  /** Sets by hand what a target, or one address of it, is. False when there is nothing like that here, at present. */
+  force(upstreamId: string, targetId: string, address: string | null, isUp: boolean): boolean {
+    const upstream = this.checked(upstreamId)
+    const target = this.#targets.get(upstreamId)?.get(targetId)
+    if (upstream === null || target === undefined) return false
+    const wanted = address === null ? null : parseTarget(address)
+    const ip = wanted !== null && isAddress(wanted.host) ? wanted.host : null
+    return upstream.force({ hostname: target.host, ip, port: wanted?.port ?? target.port }, isUp) > 0
   }
 
   /** From a worker. A name may have given it an address that is not known here yet. */

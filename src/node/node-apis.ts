@@ -1,5 +1,5 @@
 /** Opens the Admin and Status APIs of a node, and opens them anew when a reload moves them. */
-import type { DatabaseLess } from '../admin/admin-options.ts'
+import type { DatabaseLess, LogLevelControl, UpstreamHealth } from '../admin/admin-options.ts'
 import type { HttpListener } from '../base/http-listener.ts'
 import { formatAddress, type ListenAddress } from '../base/listen-address.ts'
 import type { Settings } from '../settings/definition.ts'
@@ -19,6 +19,8 @@ interface OpenApi {
 export interface AdminParts {
   readonly control: ControlHalf
   readonly databaseLess: DatabaseLess | null
+  readonly logLevel: LogLevelControl
+  readonly upstreamHealth: UpstreamHealth
 }
 
 export class NodeApis {
@@ -37,9 +39,8 @@ export class NodeApis {
     const { settings } = context
     this.#key = listenKey(settings)
     if (this.#admin !== null && settings.admin_listen.length > 0) {
-      const { control, databaseLess } = this.#admin
       const { createAdmin } = await import('./admin-api.ts')
-      await this.#add('Admin API', createAdmin(context, control, this.#view, databaseLess))
+      await this.#add('Admin API', createAdmin(context, this.#admin, this.#view))
     }
     if (settings.status_listen.length > 0) {
       const { createStatus } = await import('./status-api.ts')

@@ -2,13 +2,15 @@
 import { isIP } from 'node:net'
 import type { TargetHealth, UpstreamHealth } from '../admin/admin-options.ts'
 import type { Row } from '../entities/config.ts'
-import { isAddress, parseTarget } from '../proxy/balancer/target-address.ts'
+import { parseTarget } from '../proxy/balancer/target-address.ts'
 import { compileHealthRules } from '../proxy/health/health-rules.ts'
 import { takesTraffic } from '../proxy/health/peer-state.ts'
 import type { MetricDump } from '../sdk/metrics.ts'
 import type { ConfigCopy } from './config-copy.ts'
 import { readerOf } from './config-copy.ts'
 import type { HealthAuthority, TargetFacts } from './health-authority.ts'
+
+export type { TargetFacts }
 
 interface AddressView {
   readonly ip: string
@@ -17,10 +19,10 @@ interface AddressView {
   readonly healthy: boolean
 }
 
-interface TargetView {
+export interface TargetView {
   readonly host: string
   readonly port: number
-  readonly dns: string
+  readonly dns?: string
   readonly nodeWeight: number
   readonly weight: { readonly total: number; readonly unavailable: number; readonly available: number }
   readonly addresses: readonly AddressView[]
@@ -34,17 +36,8 @@ export function createUpstreamHealth(authority: HealthAuthority): UpstreamHealth
 
     async balancer(upstream) {
       const id = String(upstream['id'])
-      const facts = authority
-        .targetsOf(id)
-        .sort((a, b) => (a.host < b.host ? -1 : a.host > b.host ? 1 : a.port - b.port))
-      const hosts = await Promise.all(facts.map(target => viewOf(authority, upstream, target)))
-      const sum = (part: 'total' | 'unavailable' | 'available') =>
-        hosts.reduce((total, { weight }) => total + weight[part], 0)
-      const weight = { total: sum('total'), unavailable: sum('unavailable'), available: sum('available') }
-      const healthy = weight.total > 0 && (weight.available / weight.total) * 100 > thresholdOf(upstream)
-      const balancer_health = healthy ? 'HEALTHY' : 'UNHEALTHY'
-      const health = compileHealthRules(upstream) === null ? 'HEALTHCHECKS_OFF' : balancer_health
-      return { health, balancer_health, id, details: { healthy, weight, hosts } }
+      const facts = authority.targetsOf(id).sort(byAddress)
+      return balancerHealth(upstream, await Promise.all(facts.map(target => viewOf(authority, upstream, target))))
     },
 
     async set({ upstream, target, address, healthy }) {
@@ -52,13 +45,26 @@ export function createUpstreamHealth(authority: HealthAuthority): UpstreamHealth
       const checked = authority.checked(id)
       if (checked === null) return `no healthchecker found for ${upstream['name']}`
       await authority.refresh(id)
-      const { host, port } = parseTarget(String(target['target']))
-      const wanted = address === null ? null : parseTarget(address)
-      const ip = wanted !== null && isAddress(wanted.host) ? wanted.host : null
-      checked.force({ hostname: host, ip, port: wanted?.port ?? port }, healthy)
+      authority.force(id, String(target['id']), address, healthy)
       return null
     },
   }
+}
+
+/** The order of Kong's balancers. */
+export function byAddress(a: TargetFacts, b: TargetFacts): number {
+  return a.host < b.host ? -1 : a.host > b.host ? 1 : a.port - b.port
+}
+
+/** What `?balancer_health=1` shows. */
+export function balancerHealth(upstream: Row, hosts: readonly TargetView[]): Readonly<Record<string, unknown>> {
+  const sum = (part: 'total' | 'unavailable' | 'available') =>
+    hosts.reduce((total, { weight }) => total + weight[part], 0)
+  const weight = { total: sum('total'), unavailable: sum('unavailable'), available: sum('available') }
+  const healthy = weight.total > 0 && (weight.available / weight.total) * 100 > thresholdOf(upstream)
+  const balancer_health = healthy ? 'HEALTHY' : 'UNHEALTHY'
+  const health = compileHealthRules(upstream) === null ? 'HEALTHCHECKS_OFF' : balancer_health
+  return { health, balancer_health, id: upstream['id'], details: { healthy, weight, hosts } }
 }
 
 async function targetHealth(authority: HealthAuthority, upstream: Row, facts: TargetFacts): Promise<TargetHealth> {

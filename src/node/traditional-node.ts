@@ -1,15 +1,20 @@
 /** A node that is both halves: its store feeds its own workers. Without a database, a declarative file is its store. */
+import type { UpstreamHealth } from '../admin/admin-options.ts'
 import { createLocalLink } from '../cluster/local-link.ts'
 import type { ConfigSource } from '../cluster/link.ts'
 import { EMPTY_CONFIG_HASH } from '../entities/config.ts'
 import { type ConfigCopy, MemoryCopy, readerOf } from './config-copy.ts'
 import { openNodeConfig } from './node-config.ts'
-import { openControlHalf } from './control-half.ts'
+import { openClusterMarks } from './cluster-marks.ts'
+import { type ControlHalf, openControlHalf } from './control-half.ts'
 import { DeclarativeSource } from './declarative-source.ts'
 import type { NodeView } from './node-view.ts'
+import { createLogLevelControl } from './log-level.ts'
+import { MarkKeeper } from './mark-keeper.ts'
 import { NodeApis } from './node-apis.ts'
 import type { Endings, NodeContext, RunningNode } from './node-context.ts'
 import { ProxyHalf } from './proxy-half.ts'
+import { createUpstreamHealth } from './target-health.ts'
 
 /** How long workers of before a reload may finish what they have. */
 const RELOAD_DRAIN_MS = 60_000
@@ -39,6 +44,7 @@ export async function startTraditionalNode(context: NodeContext, endings: Ending
   endings.add(() => link.stop())
   await link.start()
 
+  const upstreamHealth = await openUpstreamHealth(control, { context, proxy, endings })
   const view: NodeView = {
     proxy,
     control,
@@ -57,7 +63,12 @@ export async function startTraditionalNode(context: NodeContext, endings: Ending
       return (await control.store.ping()) ? null : 'the database does not answer'
     },
   }
-  const apis = new NodeApis(view, { control, databaseLess: declarative })
+  const apis = new NodeApis(view, {
+    control,
+    databaseLess: declarative,
+    logLevel: createLogLevelControl(context, proxy, control.events),
+    upstreamHealth,
+  })
   endings.add(() => apis.close(0))
   await apis.open(context)
   return {
@@ -74,6 +85,34 @@ export async function startTraditionalNode(context: NodeContext, endings: Ending
       await endings.run()
     },
     stop: () => endings.run(),
+  }
+}
+
+interface HealthParts {
+  readonly context: NodeContext
+  readonly proxy: ProxyHalf
+  readonly endings: Endings
+}
+
+/** Health is a node's own affair; what is set by hand is meant for all nodes on the store, as in Kong. */
+async function openUpstreamHealth(
+  control: ControlHalf,
+  { context, proxy, endings }: HealthParts,
+): Promise<UpstreamHealth> {
+  const local = createUpstreamHealth(proxy.health)
+  if (!control.store.capabilities.sharedBetweenNodes) return local
+  const keeper = new MarkKeeper(proxy.health)
+  const marks = await openClusterMarks(control, context, all => keeper.take(all))
+  endings.add(() => marks.close())
+  return {
+    ...local,
+    /** Here first: it holds for requests that come after the answer. */
+    async set(change) {
+      const refusal = await local.set(change)
+      if (refusal !== null) return refusal
+      const { upstream, target, address, healthy } = change
+      return marks.put({ upstream: String(upstream['id']), target: String(target['id']), address, healthy })
+    },
   }
 }
 

@@ -148,4 +148,33 @@ describe('several control planes on PostgreSQL', { skip: postgresIsMissing() }, 
       [],
     )
   })
+
+  test('a mark by hand and a log level set at one control plane reach the other, and its data planes', async t => {
+    const upstream = await anUpstream(t)
+    const settings = { db_update_frequency: '0.2' }
+    const [a, b] = await controlPlanes(t, await server.createDatabase(), { settings })
+    const { proxy } = await aDataPlaneOf(t, [b!.clusterPort])
+    const healthchecks = { passive: { unhealthy: { tcp_failures: 2 } } }
+    await admin(a!.admin, 'POST', '/upstreams', { name: 'pool.test', healthchecks })
+    const target = `127.0.0.1:${upstream.port}`
+    await admin(a!.admin, 'POST', '/upstreams/pool.test/targets', { target })
+    await admin(a!.admin, 'POST', '/services', { name: 's', host: 'pool.test' })
+    await admin(a!.admin, 'POST', '/services/s/routes', { paths: ['/'] })
+    await eventually('the route', async () => (await send(`${proxy}/`)).status === 200)
+    await admin(a!.admin, 'PUT', `/upstreams/pool.test/targets/${target}/unhealthy`)
+    await eventually('no live target', async () => (await send(`${proxy}/`)).status === 503)
+    await eventually('the control plane that it is connected to to know', async () => {
+      const { data } = (await send(`${b!.admin}/upstreams/pool.test/health`)).json()
+      return data[0].health === 'UNHEALTHY'
+    })
+    await admin(b!.admin, 'PUT', `/upstreams/pool.test/targets/${target}/healthy`)
+    await eventually('the target again', async () => (await send(`${proxy}/`)).status === 200)
+
+    await admin(a!.admin, 'PUT', '/debug/cluster/control-planes-nodes/log-level/debug')
+    await eventually('the log level at the other', async () => {
+      return (await send(`${b!.admin}/debug/node/log-level`)).json().message === 'log level: debug'
+    })
+    await admin(b!.admin, 'PUT', '/debug/node/log-level/info')
+    assert.equal((await send(`${a!.admin}/debug/node/log-level`)).json().message, 'log level: debug')
+  })
 })

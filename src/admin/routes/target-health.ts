@@ -13,8 +13,7 @@ export function targetHealthEndpoints(options: AdminOptions): Endpoint[] {
     path: '/upstreams/{upstreams}/health',
     methods: { GET: request => show(options, request) },
   }
-  // A control plane balances nothing, so it has no health to set; these paths do not exist there.
-  if (options.cluster !== null || options.upstreamHealth === null) return [overview]
+  if (options.upstreamHealth === null) return [overview]
   const setters = (['healthy', 'unhealthy'] as const).flatMap(word =>
     [target, `${target}/{address}`].map(path => ({
       path: `${path}/${word}`,
@@ -42,12 +41,12 @@ interface HealthQuestion {
 
 export async function healthReply({ nodeId, health, upstream, page, request }: HealthQuestion): Promise<Reply> {
   if (request.query.first('balancer_health') === '1') {
-    const data = health === null ? noBalancer(upstream) : await health.balancer(upstream)
+    const data = health === null ? unbalancedUpstream(upstream) : await health.balancer(upstream)
     return json(200, { data, next: null, node_id: nodeId })
   }
   const data: Row[] = []
   for (const row of page.data) {
-    const seen = health === null ? unbalanced(row) : await health.target(upstream, row)
+    const seen = health === null ? unbalancedTarget(row) : await health.target(upstream, row)
     data.push({ ...row, ...seen })
   }
   return collectionReply({ data, offset: page.offset }, request.path, [], { node_id: nodeId })
@@ -60,8 +59,8 @@ async function setHealth(options: AdminOptions, request: AdminRequest, healthy: 
   return refusal === null ? noContent : message(400, refusal)
 }
 
-/** What a control plane can say of a target: its own configuration. */
-function unbalanced(row: Row): TargetHealth {
+/** What can be said of a target where nobody balances, and no data plane has told anything: its own configuration. */
+export function unbalancedTarget(row: Row): TargetHealth {
   const weight = row['weight'] as number
   const text = row['target'] as string
   const colon = text.lastIndexOf(':')
@@ -70,7 +69,7 @@ function unbalanced(row: Row): TargetHealth {
   return { health: 'HEALTHCHECKS_OFF', data: { ...data, weight: { total: 0, available: 0, unavailable: 0 } } }
 }
 
-function noBalancer(upstream: Row) {
+export function unbalancedUpstream(upstream: Row) {
   const details = { healthy: true, weight: { total: 0, unavailable: 0, available: 0 }, hosts: [] }
   return { health: 'HEALTHCHECKS_OFF', balancer_health: 'HEALTHY', id: upstream['id'], details }
 }

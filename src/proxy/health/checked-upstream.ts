@@ -20,6 +20,8 @@ export interface HealthListener {
   onChanges(changes: readonly PeerChange[]): void
   /** A peer was taken out of traffic, or put back. */
   onTurn(upstreamId: string, peer: PeerIdentity, isUp: boolean): void
+  /** There are other peers than before. */
+  onPeers(upstreamId: string): void
 }
 
 export class CheckedUpstream {
@@ -38,8 +40,9 @@ export class CheckedUpstream {
   /** The peers there are now. Those that stay keep their state, new ones are healthy. */
   setPeers(identities: readonly PeerIdentity[]): void {
     const gone = new Set(this.#peers.keys())
+    let isOther = false
     for (const identity of identities) {
-      this.add(identity)
+      if (this.#add(identity)) isOther = true
       gone.delete(peerName(identity))
     }
     const changes: PeerChange[] = []
@@ -48,11 +51,24 @@ export class CheckedUpstream {
       this.#peers.delete(name)
     }
     if (changes.length > 0) this.#listener.onChanges(changes)
+    if (isOther || gone.size > 0) this.#listener.onPeers(this.id)
   }
 
   add(identity: PeerIdentity): void {
+    if (this.#add(identity)) this.#listener.onPeers(this.id)
+  }
+
+  /** False when it was there. */
+  #add(identity: PeerIdentity): boolean {
     const name = peerName(identity)
-    if (!this.#peers.has(name)) this.#peers.set(name, { identity, counters: new PeerCounters() })
+    if (this.#peers.has(name)) return false
+    this.#peers.set(name, { identity, counters: new PeerCounters() })
+    return true
+  }
+
+  /** All there are, with whether they take traffic. */
+  *views(): Generator<{ readonly identity: PeerIdentity; readonly isUp: boolean }> {
+    for (const { identity, counters } of this.#peers.values()) yield { identity, isUp: takesTraffic(counters.state) }
   }
 
   has(name: string): boolean {
@@ -76,13 +92,19 @@ export class CheckedUpstream {
     if (counters !== undefined) this.#note(name, counters, () => counters.count(event, limit))
   }
 
-  /** By hand: one address, or all of a host name at a port. */
-  force(wanted: { readonly hostname: string; readonly ip: string | null; readonly port: number }, isUp: boolean): void {
+  /** By hand: one address, or all of a host name at a port. Returns how many there are of these. */
+  force(
+    wanted: { readonly hostname: string; readonly ip: string | null; readonly port: number },
+    isUp: boolean,
+  ): number {
+    let found = 0
     for (const [name, { identity, counters }] of this.#peers) {
       const { hostname, ip, port } = identity
-      if (hostname === wanted.hostname && port === wanted.port && ip === (wanted.ip ?? ip))
-        this.#note(name, counters, () => counters.force(isUp ? 'healthy' : 'unhealthy'))
+      if (hostname !== wanted.hostname || port !== wanted.port || ip !== (wanted.ip ?? ip)) continue
+      found++
+      this.#note(name, counters, () => counters.force(isUp ? 'healthy' : 'unhealthy'))
     }
+    return found
   }
 
   /** Makes a change of counters known, if it changed the state. */

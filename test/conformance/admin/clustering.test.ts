@@ -36,6 +36,12 @@ function fakeCluster() {
     return changed
   }
   const cluster: ClusterAdmin = {
+    async dataPlaneHealth(id) {
+      if (!ids.includes(id)) return null
+      const addresses = [{ host: 'a.test', ip: '10.0.0.1', port: 80, healthy: false }]
+      const upstreams = ids.map(upstream => ({ id: upstream, hidden: 2, addresses }))
+      return { isConnected: true, isCut: false, upstreams }
+    },
     async dataPlanes({ size, after }) {
       const left = ids.filter(id => after === null || id > after)
       return { rows: left.slice(0, size).map(dataPlane), next: left.length > size ? left[size - 1]! : null }
@@ -64,6 +70,24 @@ test('/clustering/status is an object by node id with four members each', async 
     }
     assert.deepEqual(body, Object.fromEntries(ids.map(member)))
     assert.equal(headers['deprecation'], 'true')
+  } finally {
+    await admin.close()
+  }
+})
+
+test('/clustering/data-planes/{id}/health is what that data plane sees, in pages', async () => {
+  const admin = await openAdmin({ cluster: fakeCluster().cluster })
+  try {
+    const [id] = ids
+    const { status, body } = await admin.ask(`GET /clustering/data-planes/${id}/health?size=1`)
+    assert.equal(status, 200)
+    const [first] = [...ids].sort()
+    const addresses = [{ host: 'a.test', ip: '10.0.0.1', port: 80, health: 'UNHEALTHY' }]
+    assert.deepEqual(body.data, [{ upstream: { id: first, name: null }, addresses, healthy_not_shown: 2 }])
+    assert.deepEqual([body.node_id, body.connected, body.truncated], [id, true, false])
+    const rest = (await admin.ask(`GET ${body.next}`)).body
+    assert.notEqual(rest.data[0].upstream.id, first)
+    assert.equal((await admin.ask('GET /clustering/data-planes/nobody/health')).status, 404)
   } finally {
     await admin.close()
   }
