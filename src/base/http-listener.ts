@@ -1,5 +1,5 @@
 /** HTTP servers for the node's own endpoints (Admin API, Status API): several addresses, TLS, limits, graceful close. */
-import { lstatSync, unlinkSync } from 'node:fs'
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { connect, type Socket } from 'node:net'
@@ -159,6 +159,8 @@ async function listen(server: Server, address: ListenAddress): Promise<ListenAdd
     unlinkSync(path)
     await bind(server, address, path)
   }
+  // Whoever may connect may change everything, like a port on the loopback; here the file's mode narrows it.
+  if (path !== null) chmodSync(path, 0o660)
   const at = server.address()
   return typeof at === 'object' && at !== null ? { ...address, port: at.port } : address
 }

@@ -3,7 +3,7 @@ import { request as httpsRequest } from 'node:https'
 import { isIP } from 'node:net'
 import type { ListenAddress } from '../base/listen-address.ts'
 import { http } from '../base/node-http.ts'
-import { formatEndpoint } from '../settings/listen-address.ts'
+import { formatEndpoint, isSocketEntry } from '../settings/listen-address.ts'
 import { CliError } from './command.ts'
 
 export interface AdminAnswer {
@@ -16,19 +16,22 @@ const TIMEOUT_MS = 10_000
 /** Nothing that a command asks for is larger. */
 const ANSWER_BYTES_MAX = 16 * 1024 * 1024
 
-/** URL of the first listener, plain ones first; null when there is none. */
+/** URL of the first listener, plain ones first, or `unix:/path`; null when there is none. */
 export function listenerUrl(listeners: readonly ListenAddress[]): string | null {
   const listener = listeners.find(address => !address.ssl) ?? listeners[0]
   if (listener === undefined) return null
+  if (isSocketEntry(listener.host)) return listener.host
   const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[listener.host] ?? listener.host
   return `${listener.ssl ? 'https' : 'http'}://${formatEndpoint({ host, port: listener.port })}`
 }
 
 /** Rejects with CliError when nobody answers; any status counts as an answer. */
 export function callAdmin(base: string, method: string, path: string, body?: object): Promise<AdminAnswer> {
-  const url = new URL(path, base)
+  const socket = isSocketEntry(base) ? { socketPath: base.slice('unix:'.length) } : {}
+  const url = new URL(path, isSocketEntry(base) ? 'http://localhost' : base)
   const payload = body === undefined ? null : JSON.stringify(body)
   const options = {
+    ...socket,
     method,
     timeout: TIMEOUT_MS,
     headers:

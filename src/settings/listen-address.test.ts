@@ -59,8 +59,16 @@ const BAD = [
   'a:80 backlog=x',
   'a:80 so_keepalive=x::',
   'http://a:80',
+  'unix:relative',
+  `unix:/${'a'.repeat(107)}`,
 ]
 for (const text of BAD) test(`parseListen() refuses '${text}'`, () => assert.equal(parseListen(text, 'http'), null))
+
+test('parseListen() takes the path of a socket', () => {
+  const [socket] = parseListen(`unix:/${'a'.repeat(106)}`, 'http')!
+  assert.equal(socket!.port, 0)
+  assert.equal(formatListen(socket!), `unix:/${'a'.repeat(106)}`)
+})
 
 test('parseListen() takes the flags of its subsystem only', () => {
   assert.equal(parseListen('1.2.3.4:53 udp', 'stream')?.length, 1)

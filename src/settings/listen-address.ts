@@ -28,6 +28,11 @@ export function listenUsage(subsystem: Subsystem): string {
   return `must be of form: [off] | <ip>:<port> [${FLAGS[subsystem].join('] [')}], [... next entry ...]`
 }
 
+/** What the kernel takes for the path of a socket, in bytes, without its end. */
+export const SOCKET_PATH_BYTES_MAX = 107
+
+export const isSocketEntry = (entry: string) => entry.startsWith('unix:')
+
 /** The addresses, or null when the text is not of the form that `listenUsage` tells. */
 export function parseListen(text: string, subsystem: Subsystem): ListenAddress[] | null {
   const entries = text.split(',').map(entry => entry.trim())
@@ -43,7 +48,7 @@ export function parseListen(text: string, subsystem: Subsystem): ListenAddress[]
 
 function parseEntry(entry: string, allowed: readonly string[]): ListenAddress | null {
   const [where = '', ...flags] = entry.split(/\s+/)
-  const endpoint = parseEndpoint(where)
+  const endpoint = isSocketEntry(where) ? parseSocket(where) : parseEndpoint(where)
   if (endpoint === null) return null
   const patterns = allowed.map(flag => new RegExp(`^${flag.replaceAll('%d', '\\d').replaceAll('%w', '\\w')}$`))
   if (!flags.every(flag => patterns.some(pattern => pattern.test(flag)))) return null
@@ -63,6 +68,12 @@ function parseEntry(entry: string, allowed: readonly string[]): ListenAddress | 
     ...(flags.includes('udp') ? { udp: true } : {}),
     ...(flags.includes('deferred') ? { deferred: true } : {}),
   }
+}
+
+/** `unix:/path`: there is no port. */
+function parseSocket(where: string): { host: string; port: number } | null {
+  const path = where.slice('unix:'.length)
+  return path.startsWith('/') && Buffer.byteLength(path) <= SOCKET_PATH_BYTES_MAX ? { host: where, port: 0 } : null
 }
 
 /** `on`, `off`, or nginx's `idle:interval:count` of which each may be missing; null when it is none of these. */
@@ -97,6 +108,7 @@ export function parseEndpoint(text: string): { host: string; port: number } | nu
 }
 
 export function formatEndpoint({ host, port }: { readonly host: string; readonly port: number }): string {
+  if (isSocketEntry(host)) return host
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 

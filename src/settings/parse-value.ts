@@ -1,6 +1,6 @@
 /** From the text of one property to its value, or to what is wrong with it. */
 import { readKeyMaterial } from './key-material.ts'
-import { listenUsage, parseEndpoint, parseListen } from './listen-address.ts'
+import { isSocketEntry, listenUsage, parseEndpoint, parseListen, SOCKET_PATH_BYTES_MAX } from './listen-address.ts'
 import type { Endpoint, PortMap, Property } from './property.ts'
 import type { SettingsFiles } from './settings-files.ts'
 
@@ -25,13 +25,8 @@ export function parseValue(name: string, property: Property, text: string, files
       return { ok: false, error: `${name} is not a boolean: '${shown}'`, accepted: 'on, off, true, false' }
     case 'array':
       return valid(splitList(text))
-    case 'listen': {
-      const subsystem = property.subsystem ?? 'http'
-      const addresses = parseListen(text, subsystem)
-      return addresses === null
-        ? { ok: false, error: `${name} ${listenUsage(subsystem)}, got '${text}'` }
-        : valid(addresses)
-    }
+    case 'listen':
+      return parseListeners(name, property, text)
     case 'endpoints':
       return parseEndpoints(name, text)
     case 'port_maps':
@@ -50,6 +45,19 @@ export function parseValue(name: string, property: Property, text: string, files
     case 'certificates':
     case 'keys':
       return parseMaterialList(name, property.type === 'keys' ? 'key' : 'certificate', text, files)
+  }
+}
+
+function parseListeners(name: string, property: Property, text: string): ParsedValue {
+  const subsystem = property.subsystem ?? 'http'
+  const socket = splitList(text).find(isSocketEntry)
+  const addresses = socket !== undefined && property.sockets !== true ? null : parseListen(text, subsystem)
+  if (addresses !== null) return valid(addresses)
+  if (socket === undefined) return { ok: false, error: `${name} ${listenUsage(subsystem)}, got '${text}'` }
+  const rule = `a socket is unix:/<path> of at most ${SOCKET_PATH_BYTES_MAX} bytes`
+  return {
+    ok: false,
+    error: `${name} has an invalid value: '${text}' (${property.sockets === true ? rule : 'it takes no unix sockets'})`,
   }
 }
 

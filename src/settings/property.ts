@@ -32,6 +32,8 @@ export interface Attributes {
   readonly transient?: true
   /** A path, or several, relative to the folder in which the command was given. */
   readonly path?: true
+  /** A listener that may also be a unix socket, `unix:/path`. */
+  readonly sockets?: boolean
   /** Which listen flags are accepted. */
   readonly subsystem?: 'http' | 'stream'
   /** Another name for a property; what is given here counts as given there. */

@@ -19,12 +19,14 @@ export const listeners = section(
     admin_listen: listen(
       '127.0.0.1:8001 reuseport backlog=16384, 127.0.0.1:8444 http2 ssl reuseport backlog=16384',
       'Addresses of the Admin API. It changes everything and asks for no password: keep it private. Not opened with ' +
-        '`role = proxy`.',
+        '`role = proxy`. `unix:/path` is a socket, for this user and group only.',
+      { sockets: true },
     ),
     status_listen: listen(
       '127.0.0.1:8007 reuseport backlog=16384',
       'Addresses of the Status API: health, readiness, metrics; read-only. With `role = admin` it is only opened when ' +
-        'this is set.',
+        'this is set. `unix:/path` is a socket.',
+      { sockets: true },
     ),
     admin_gui_listen: listen('off', 'Addresses of the manager. (Kong: 0.0.0.0:8002, which is the cluster port here.)', {
       without_effect: 'there is no manager yet',
