@@ -38,6 +38,7 @@ export interface EntityCatalog {
   readonly plugins: ReadonlyMap<string, PluginSchema>
   /** Installed vault types by name, with the fields of their config. */
   readonly vaults: ReadonlyMap<string, Fields>
+  readonly router_flavor: RouterFlavor
   /** What the row's subschema key selects; null for entities without one. */
   subschema(entity: string, row: Row): Subschema | { readonly errors: FieldErrors } | null
   /** `validate` with the entity's subschemas. */
@@ -76,6 +77,7 @@ export function createCatalog(options: CatalogOptions = {}): EntityCatalog {
     definitions,
     plugins,
     vaults,
+    router_flavor,
     get,
     find,
     foreignFields: name => outgoing.get(name) ?? [],

@@ -1,5 +1,6 @@
 /** Routes: which requests go to which service. What a route may hold depends on its protocols and the router's flavour. */
 import { compileRustRegex } from '../base/rust-regex.ts'
+import { checkedExpression } from './expressions/check.ts'
 import { defineEntity, type EntityDefinition } from '../schema/entity.ts'
 import * as field from '../schema/field.ts'
 import type { Fields } from '../schema/field.ts'
@@ -105,8 +106,22 @@ const matchCheck = {
   custom_entity_check: {
     field_sources: ['id', 'protocols', ...MATCH_FIELDS, 'expression', 'regex_priority', 'priority'],
     run_with_missing_fields: true,
-    fn: (row: Row) => expressionError(row) ?? headerError(row),
+    fn: (row: Row) => expressionError(row) ?? headerError(row) ?? expressionProblem(row),
   },
+}
+
+const STREAM_PROTOCOLS: ReadonlySet<unknown> = new Set(['tcp', 'tls', 'udp', 'tls_passthrough'])
+
+/** The first protocol decides which fields there are. */
+function expressionProblem({ expression, protocols }: Row): string | null {
+  if (typeof expression !== 'string') return null
+  const [first] = (protocols ?? []) as readonly unknown[]
+  try {
+    checkedExpression(expression, STREAM_PROTOCOLS.has(first) ? 'stream' : 'http')
+    return null
+  } catch (error) {
+    return `Router Expression failed validation: ${(error as Error).message}`
+  }
 }
 
 function regexError(pattern: string): string | null {

@@ -1,5 +1,6 @@
 /** A route ready for requests, with a plan that is made when first asked for. */
 import type { Row } from '../entities/config.ts'
+import type { RouterFlavor } from '../entities/routes.ts'
 import { foreignKey } from './entity-index.ts'
 import type { CompiledRoute, CompiledService, PluginPlan } from './compiled.ts'
 import type { PluginTable } from './plugin-plan.ts'
@@ -25,6 +26,7 @@ export class LiveRoute implements CompiledRoute {
   readonly service: CompiledService | null
   readonly stripPath: boolean
   readonly preserveHost: boolean
+  readonly pathHandling: CompiledRoute['pathHandling']
   readonly http: boolean
   readonly https: boolean
   readonly grpc: boolean
@@ -36,7 +38,15 @@ export class LiveRoute implements CompiledRoute {
   #plan: PluginPlan | null = null
   #epoch = 0
 
-  constructor(row: Row, options: { slot: ServiceSlot | null; service: CompiledService | null; plugins: PluginTable }) {
+  constructor(
+    row: Row,
+    options: {
+      slot: ServiceSlot | null
+      service: CompiledService | null
+      plugins: PluginTable
+      flavor: RouterFlavor
+    },
+  ) {
     const protocols = protocolsOf(row)
     this.id = String(row['id'])
     this.row = row
@@ -44,6 +54,8 @@ export class LiveRoute implements CompiledRoute {
     this.service = options.service
     this.stripPath = row['strip_path'] === true
     this.preserveHost = row['preserve_host'] === true
+    // Only the traditional router knows the old way, as in Kong.
+    this.pathHandling = options.flavor === 'traditional' && row['path_handling'] === 'v1' ? 'v1' : 'v0'
     this.http = protocols.includes('http') || protocols.includes('grpc')
     this.https = protocols.includes('https') || protocols.includes('grpcs')
     this.grpc = protocols.includes('grpc') || protocols.includes('grpcs')

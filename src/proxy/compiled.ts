@@ -15,6 +15,8 @@ export interface CompiledRoute {
   readonly service: CompiledService | null
   readonly stripPath: boolean
   readonly preserveHost: boolean
+  /** How service path and request path are joined. */
+  readonly pathHandling: 'v0' | 'v1'
   /** Accepts plaintext / TLS requests; when only TLS, plaintext ones get `httpsRedirectStatusCode`. */
   readonly http: boolean
   readonly https: boolean

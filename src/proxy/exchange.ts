@@ -10,7 +10,7 @@ import type { LogPhase, RequestPhase, ResponsePhase } from '../sdk/sdk.ts'
 import type { HashInput, Peer, Pick, PickState } from './balancer/balancer.ts'
 import type { BodyTransformation } from './body-transformation.ts'
 import type { CompiledRoute, PluginInstance, PluginPlan } from './compiled.ts'
-import { buildUpstreamPath } from './path-building.ts'
+import { buildUpstreamPath, buildUpstreamPathV1 } from './path-building.ts'
 import { escapePath, normalizePath } from './http/normal-path.ts'
 import { ClientRequestView } from './exchange-request.ts'
 import { Answer } from './exchange-answer.ts'
@@ -242,7 +242,8 @@ export class Exchange implements RequestPhase, ResponsePhase, LogPhase, HashInpu
     if (this.#upstreamPath !== '') return this.#upstreamPath
     const base = this.matchedRoute?.service?.path ?? '/'
     const stripped = this.matchedRoute?.stripPath === true ? this.strippedPrefix : null
-    const joined = buildUpstreamPath(base, this.path, stripped)
+    const build = this.matchedRoute?.pathHandling === 'v1' ? buildUpstreamPathV1 : buildUpstreamPath
+    const joined = build(base, this.path, stripped)
     return (this.#upstreamPath = base === '/' && this.head.isPlain ? joined : escapePath(joined))
   }
 

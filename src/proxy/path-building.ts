@@ -1,4 +1,4 @@
-/** The path an upstream is asked for: service path, request path and `strip_path` joined by Kong's `v0` rules. */
+/** The path an upstream is asked for: service path, request path and `strip_path` joined by Kong's `v0` or `v1` rules. */
 
 /** What is left of a path after the route's part of it was taken off must not climb or stay (`./`, `../`). */
 function sanitizePostfix(postfix: string): string {
@@ -13,6 +13,13 @@ export function buildUpstreamPath(servicePath: string, requestPath: string, stri
   // A route without paths strips the first slash, as if it had `/`.
   const postfix = requestPath.slice(strippedPrefix.length || 1)
   return joinStripped(servicePath, requestPath, sanitizePostfix(postfix))
+}
+
+/** The rules of old: the parts are put together as they are, but for a slash that would stand twice. */
+export function buildUpstreamPathV1(servicePath: string, requestPath: string, strippedPrefix: string | null): string {
+  if (strippedPrefix === null) return servicePath + requestPath.slice(1)
+  const postfix = sanitizePostfix(requestPath.slice(strippedPrefix.length || 1))
+  return servicePath.endsWith('/') && postfix.startsWith('/') ? servicePath + postfix.slice(1) : servicePath + postfix
 }
 
 function joinWhole(base: string, path: string): string {

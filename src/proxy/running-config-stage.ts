@@ -17,7 +17,7 @@ import { checkReferences, checkRows, type ValidateRow } from './running-config-c
 import type { ConfigState, StateOptions } from './running-config-state.ts'
 import { Secrets } from './secrets.ts'
 import type { BalancerTools } from './balancer/upstream-targets.ts'
-import type { RouteEntries } from './router/traditional-compatible.ts'
+import type { RouteEntries } from './router/route-entry.ts'
 
 export interface StageContext extends StateOptions, InstanceSources {
   readonly validateRow: ValidateRow
@@ -153,7 +153,8 @@ export class StagedChanges {
       try {
         this.#routes.set(key, { row, entries: this.#state.router.compile(row) })
       } catch (error) {
-        return { entity: 'routes', key, field: 'paths', message: (error as Error).message }
+        const field = (row['expression'] ?? null) === null ? 'paths' : 'expression'
+        return { entity: 'routes', key, field, message: (error as Error).message }
       }
     }
     return null

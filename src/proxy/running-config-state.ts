@@ -11,7 +11,7 @@ import type { Steps } from './steps.ts'
 import { PluginTable } from './plugin-plan.ts'
 import type { RouteMatch, RouterInput } from './router/router.ts'
 import { type FindVault, Secrets, type VaultSources } from './secrets.ts'
-import { TraditionalCompatibleRouter } from './router/traditional-compatible.ts'
+import { IndexedRouter } from './router/indexed-router.ts'
 
 export interface StateOptions extends VaultSources {
   readonly catalog: EntityCatalog
@@ -29,7 +29,7 @@ function vaultByPrefix(tables: EntityTables): FindVault {
 
 export class ConfigState {
   readonly tables: EntityTables
-  readonly router = new TraditionalCompatibleRouter()
+  readonly router: IndexedRouter
   readonly plugins = new PluginTable()
   readonly certificates: CertificateTable
   readonly instances = new Map<string, PluginInstance>()
@@ -43,6 +43,7 @@ export class ConfigState {
   constructor(options: StateOptions) {
     const { catalog, secureContextOptions, log } = options
     this.tables = new EntityTables(catalog)
+    this.router = new IndexedRouter(catalog.router_flavor)
     const secrets = new Secrets(options, vaultByPrefix(this.tables))
     this.certificates = new CertificateTable(secureContextOptions, log, id => {
       const row = this.tables.find('certificates')?.rows.get(id)
@@ -112,7 +113,8 @@ export class ConfigState {
   compileRoute(row: Row): LiveRoute {
     const serviceId = foreignKey(row, 'service')
     const slot = serviceId === null ? null : this.slot(serviceId)
-    return new LiveRoute(row, { slot, service: slot?.current ?? null, plugins: this.plugins })
+    const service = slot?.current ?? null
+    return new LiveRoute(row, { slot, service, plugins: this.plugins, flavor: this.router.flavor })
   }
 
   secureContext(sni: string): SecureContext | null {

@@ -66,15 +66,20 @@ function hasCondition({ row, paths }: Part): boolean {
   )
 }
 
+/** Kong shifts plain numbers by 32 bits only: whatever is no single flag is one signed number of 32 bits. */
 function priority({ row, paths }: Part): bigint {
   const hosts = texts(row['hosts'])
   const kinds = [hosts, texts(row['methods']), texts(row['snis']), paths, headersOf(row)]
-  let bits = BigInt(kinds.filter(kind => kind.length > 0).length) << 61n
+  const regexes = paths.length > 0 && isRegex(paths[0]!)
+  const shifted = (number: number, bits: bigint) => BigInt.asUintN(32, BigInt(number) << (bits % 32n))
+  let numbers = shifted(kinds.filter(kind => kind.length > 0).length, 61n)
+  numbers |= shifted(headersOf(row).length, 52n)
+  if (regexes) numbers |= shifted(Number(row['regex_priority'] ?? 0), 19n)
+  else if (paths.length > 0) numbers |= BigInt(paths[0]!.length)
+  let bits = numbers | ((numbers >> 31n) << 63n)
   if (hosts.length > 0 && !hosts.some(host => host.includes('*'))) bits |= 1n << 60n
-  bits |= BigInt(headersOf(row).length) << 52n
-  if (paths.length === 0) return bits
-  if (isRegex(paths[0]!)) return bits | (1n << 51n) | (BigInt(Number(row['regex_priority'] ?? 0)) << 19n)
-  return bits | BigInt(paths[0]!.length)
+  if (regexes) bits |= 1n << 51n
+  return bits
 }
 
 function tryPart({ row, paths }: Part, input: RouterInput): Omit<ReferenceMatch, 'id'> | null {

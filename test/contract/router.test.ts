@@ -1,47 +1,14 @@
-/** What every router of the `traditional_compatible` flavour must answer: a table of cases, and the slow router's answers. */
+/**
+ * What the router must answer for routes in the traditional form, in the flavours `traditional_compatible` and
+ * `expressions`: a table of cases, and the slow router's answers.
+ */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { seededRandom } from '../../src/base/random.ts'
 import type { Row } from '../../src/entities/config.ts'
-import type { CompiledRoute } from '../../src/proxy/compiled.ts'
-import type { Router, RouterInput } from '../../src/proxy/router/router.ts'
-import { TraditionalCompatibleRouter } from '../../src/proxy/router/traditional-compatible.ts'
+import { explainMatch } from '../../src/proxy/router/explain.ts'
+import { IndexedRouter } from '../../src/proxy/router/indexed-router.ts'
 import { referenceMatch } from './reference-router.ts'
-
-type Headers = Readonly<Record<string, readonly string[]>>
-
-function request(options: Partial<RouterInput> & { readonly headers?: Headers }): RouterInput {
-  const { headers = {}, ...input } = options
-  const headerValues = (name: string) => headers[name] ?? []
-  return {
-    method: 'GET',
-    host: 'example.com',
-    port: 80,
-    path: '/',
-    scheme: 'http',
-    sni: '',
-    header: name => headerValues(name)[0],
-    headerValues,
-    ...input,
-  }
-}
-
-const compiled = (row: Row) => ({ id: row['id'], row }) as unknown as CompiledRoute
-
-function answer(router: Router, input: RouterInput) {
-  const match = router.match(input)
-  return match && { id: match.route.id, matchedPath: match.matchedPath, uriCaptures: match.uriCaptures }
-}
-
-const id = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`
-
-interface Case {
-  readonly name: string
-  /** In this order they get the ids 1, 2, ... */
-  readonly routes: readonly Row[]
-  /** Number of the route that answers, 0 for none, and what it matched. */
-  readonly requests: readonly (readonly [input: Parameters<typeof request>[0], route: number, matchedPath?: string])[]
-}
+import { answer, type Case, choosers, compiled, id, request } from './router.kit.ts'
 
 const CASES: readonly Case[] = [
   {
@@ -65,7 +32,7 @@ const CASES: readonly Case[] = [
   {
     name: 'more kinds of conditions go first, whatever they are',
     routes: [
-      { hosts: ['example.com'] },
+      { hosts: ['*.com'] },
       { methods: ['GET'], paths: ['/'] },
       { hosts: ['*.com'], paths: ['/'], methods: ['PUT'] },
     ],
@@ -73,6 +40,21 @@ const CASES: readonly Case[] = [
       [{}, 2],
       [{ method: 'POST' }, 1],
       [{ method: 'PUT' }, 3],
+    ],
+  },
+  {
+    name: 'plain hosts, then regexes, outweigh up to three kinds of conditions, as in Kong 3.9',
+    routes: [
+      { hosts: ['example.com'] },
+      { paths: ['~/.'] },
+      { methods: ['GET'], paths: ['/'], headers: { a: ['1'] } },
+      { methods: ['PUT'], paths: ['/'], headers: { a: ['1'] }, snis: ['x'] },
+    ],
+    requests: [
+      [{ path: '/a', headers: { a: ['1'] } }, 1],
+      [{ host: 'x', path: '/a', headers: { a: ['1'] } }, 2],
+      [{ host: 'x', path: '/', headers: { a: ['1'] } }, 3],
+      [{ method: 'PUT', path: '/a', headers: { a: ['1'] } }, 4],
     ],
   },
   {
@@ -202,21 +184,23 @@ const CASES: readonly Case[] = [
   { name: 'a route without conditions matches nothing', routes: [{ paths: [] }], requests: [[{}, 0]] },
 ]
 
-for (const { name, routes, requests } of CASES)
-  test(`match() answers by the rule: ${name}`, () => {
-    const router = new TraditionalCompatibleRouter()
-    routes.forEach((row, i) => {
-      router.add(compiled({ ...row, id: id(i + 1) }))
+for (const flavor of ['traditional_compatible', 'expressions'] as const)
+  for (const { name, routes, requests } of CASES)
+    test(`match() of ${flavor} answers by the rule: ${name}`, () => {
+      const router = new IndexedRouter(flavor)
+      const rows = routes.map((row, i) => ({ ...row, id: id(i + 1) }))
+      for (const row of rows) router.add(compiled(row))
+      for (const [asked, route, matchedPath] of requests) {
+        const input = request(asked)
+        const match = router.match(input)
+        assert.equal(match?.route.id ?? null, route === 0 ? null : id(route), JSON.stringify(asked))
+        if (matchedPath !== undefined) assert.equal(match!.matchedPath, matchedPath)
+        assert.equal(explainMatch({ flavor, rows, input }).chosen?.['id'] ?? null, route === 0 ? null : id(route))
+      }
     })
-    for (const [input, route, matchedPath] of requests) {
-      const match = router.match(request(input))
-      assert.equal(match?.route.id ?? null, route === 0 ? null : id(route), JSON.stringify(input))
-      if (matchedPath !== undefined) assert.equal(match!.matchedPath, matchedPath)
-    }
-  })
 
 test('match() gives captures by number and name when a regex has groups', () => {
-  const router = new TraditionalCompatibleRouter()
+  const router = new IndexedRouter('traditional_compatible')
   router.add(compiled({ id: id(1), paths: ['~/users/(?P<user>\\d+)/(?<rest>.*)?(x)?'] }))
   router.add(compiled({ id: id(2), paths: ['~/plain/\\d+'] }))
   assert.deepEqual(router.match(request({ path: '/users/7/a' }))!.uriCaptures, {
@@ -253,11 +237,7 @@ const METHODS = ['GET', 'PUT', 'POST', 'PATCH']
 const SNIS = ['a.com', '*.a.com', 'b.*', 'c.com.']
 
 function generators(seed: number) {
-  const random = seededRandom(seed)
-  const below = (n: number) => Math.floor(random.next() * n)
-  const one = <T>(list: readonly T[]) => list[below(list.length)]!
-  const some = <T>(list: readonly T[], max: number) => Array.from({ length: 1 + below(max) }, () => one(list))
-  const chance = (p: number) => random.next() < p
+  const { random, below, one, some, chance } = choosers(seed)
   const headerMap = (max: number, values: readonly string[]) =>
     Object.fromEntries(some(HEADERS, max).map(name => [name, some(values, 2)]))
   const row = (): Row => {
@@ -300,7 +280,7 @@ for (const [size, rounds] of [
   test(`match() answers as the slow router does, with about ${size} random routes coming and going`, () => {
     const seed = Number(process.env['SEED'] ?? 20_240_600 + size)
     const { row, input, below, chance } = generators(seed)
-    const router = new TraditionalCompatibleRouter()
+    const router = new IndexedRouter('traditional_compatible')
     const rows: Row[] = []
     for (let round = 0; round < rounds; round++) {
       for (let edit = 0; edit < size / 4 + 2; edit++) {
@@ -317,6 +297,15 @@ for (const [size, rounds] of [
       }
       assert.equal(router.size, rows.length)
       const references = rows.map(forReference)
+      const asked = input()
+      // As slow as it is plain.
+      const explained = round % 5 > 0 ? null : explainMatch({ flavor: 'traditional_compatible', rows, input: asked })
+      const explanation = explained?.chosen && {
+        id: explained.chosen['id'],
+        matchedPath: explained.matchedPath,
+        uriCaptures: explained.uriCaptures,
+      }
+      if (explained !== null) assert.deepEqual(explanation, answer(router, asked), `SEED=${seed} round ${round}`)
       for (let i = 0; i < 25; i++) {
         const asked = input()
         const { header, headerValues, ...shown } = asked

@@ -188,11 +188,16 @@ export function routerInput(options: Partial<RouterInput> = {}): RouterInput {
     method: 'GET',
     host: 'example.com',
     port: 80,
+    hostPort: 0,
     path: '/',
     scheme: 'http',
     sni: '',
+    sourceIp: '127.0.0.1',
+    sourcePort: 40_000,
+    destinationIp: '127.0.0.1',
     header: () => undefined,
     headerValues: () => [],
+    queryValues: () => [],
     ...options,
   }
 }

@@ -200,6 +200,7 @@ function compile(
     row: { id: `route-${index}`, name: 'a-route' },
     service,
     stripPath: true,
+    pathHandling: 'v0',
     preserveHost: false,
     http: true,
     https: true,

@@ -103,7 +103,7 @@ export class ClientConnection implements ClientSide, Expiring {
     this.serial = ++context.counts.accepted
     this.head = new RequestHead(context.settings.client.headerCountMax, context.settings.client.lineBytesMax)
     this.#writeText = address.tls === null ? writeText : writeStreamText
-    this.#routerView = new RouterView(this.head, address)
+    this.#routerView = new RouterView(this.head, this)
     context.deadlines.add(this)
     this.deadline = context.deadlines.in(context.settings.client.headTimeoutMs)
     socket.setNoDelay(true)
@@ -115,6 +115,10 @@ export class ClientConnection implements ClientSide, Expiring {
 
   get bytesWritten(): number {
     return this.#socket.bytesWritten
+  }
+
+  get peerPort(): number {
+    return this.#socket.remotePort ?? 0
   }
 
   get localAddress(): string {

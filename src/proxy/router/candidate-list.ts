@@ -4,14 +4,23 @@
  * A short list is walked. A long one is divided by the condition that tells its members apart (an exact header
  * value, a method, an SNI), so that thousands of routes that differ only in those cost no more than a few.
  */
-import { compareEntries, lower, type HeaderCondition, type RouteEntry, type SniCondition } from './route-entry.ts'
+import { asText, execute, lower } from './byte-text.ts'
+import { Findings } from './expressions/compile.ts'
+import {
+  compareEntries,
+  type HeaderCondition,
+  type HostCondition,
+  type PortRule,
+  type RouteEntry,
+  type SniCondition,
+} from './route-entry.ts'
 import type { RouterInput } from './router.ts'
 
 /** One way in which an entry can match: by one of its hosts and one of its paths, both already known to hold. */
 export interface Candidate {
   readonly entry: RouteEntry
-  /** Port that the host condition asks for; null: any. */
-  readonly port: number | null
+  /** The host condition; null: any host. Only its port is still to be tried. */
+  readonly host: HostCondition | null
   /** Index in `entry.paths`, or -1. Of several regexes of one entry the first that matches counts. */
   readonly path: number
 }
@@ -23,6 +32,24 @@ export class Search {
   text: string | null = null
   best: Candidate | null = null
   captures: RegExpExecArray | null = null
+  /** What the expression of `best` found, and what the one under trial does. */
+  bestFindings = new Findings()
+  findings = new Findings()
+
+  begin(input: RouterInput): void {
+    this.input = input
+    this.text = null
+    this.best = null
+    this.captures = null
+  }
+
+  found(candidate: Candidate): void {
+    this.best = candidate
+    if (!candidate.entry.isExpression) return
+    const { findings } = this
+    this.findings = this.bestFindings
+    this.bestFindings = findings
+  }
 
   /** What was found already goes before everything of this priority. */
   isSettledAbove(high: number, low: number): boolean {
@@ -167,7 +194,7 @@ function removeRanked(ranked: Candidate[], candidate: Candidate): void {
 }
 
 function isSame(a: Candidate, b: Candidate): boolean {
-  return a.entry === b.entry && a.port === b.port && a.path === b.path
+  return a.entry === b.entry && a.host === b.host && a.path === b.path
 }
 
 function walk(ranked: readonly Candidate[] | undefined, search: Search): void {
@@ -175,44 +202,40 @@ function walk(ranked: readonly Candidate[] | undefined, search: Search): void {
   for (let i = 0; i < ranked.length; i++) {
     const candidate = ranked[i]!
     if (search.best !== null && compareCandidates(search.best, candidate) >= 0) return
-    if (holds(candidate, search)) {
-      search.best = candidate
-      return
-    }
+    if (holds(candidate, search)) return search.found(candidate)
   }
 }
 
-function holds({ entry, port, path }: Candidate, search: Search): boolean {
+function holds({ entry, host, path }: Candidate, search: Search): boolean {
   const input = search.input
-  if (port !== null && port !== input.port) return false
+  if (host !== null && host.port !== null && host.port !== portOf(input, host.portRule)) return false
   if (entry.methods !== null && !entry.methods.includes(input.method)) return false
+  if (entry.scheme !== null && entry.scheme !== input.scheme) return false
   if (entry.snis !== null && input.scheme === 'https' && !entry.snis.some(sni => sniHolds(sni, input.sni))) return false
   if (entry.headers !== null) for (const header of entry.headers) if (!headerHolds(header, input)) return false
-  const regex = path < 0 ? null : entry.paths![path]!.regex
-  if (regex === null) {
-    search.captures = null
-    return true
-  }
-  const captures = execute(regex, (search.text ??= asText(input.path)))
-  if (captures === null) return false
-  search.captures = captures
+  if (entry.test !== null && !testHolds(entry, search)) return false
+  if (path >= 0 && !entry.isExpression) return pathHolds(entry.paths![path]!.regex, search)
+  search.captures = null
   return true
 }
 
-/** Bytes as UTF-8 where they are that, so that one `.` of a regex is one character. */
-function asText(path: string): string {
-  if (/^[\x00-\x7f]*$/.test(path)) return path
-  const text = Buffer.from(path, 'latin1').toString('utf8')
-  return text.includes('\ufffd') ? path : text
+function portOf(input: RouterInput, rule: PortRule | undefined): number {
+  if (rule === 'sent') return input.hostPort
+  if (rule === 'scheme') return input.hostPort || (input.scheme === 'https' ? 443 : 80)
+  return input.port
 }
 
-/** V8 throws when a pattern and a text together exhaust its stack; such a route cannot be tried and does not match. */
-function execute(regex: RegExp, subject: string): RegExpExecArray | null {
-  try {
-    return regex.exec(subject)
-  } catch {
-    return null
-  }
+function testHolds(entry: RouteEntry, search: Search): boolean {
+  search.findings.reset()
+  return entry.test!(search.input, search.findings)
+}
+
+/** A prefix holds already: the index found the route by it. */
+function pathHolds(regex: RegExp | null, search: Search): boolean {
+  const captures = regex === null ? null : execute(regex, (search.text ??= asText(search.input.path)))
+  if (regex !== null && captures === null) return false
+  search.captures = captures
+  return true
 }
 
 function sniHolds({ kind, text }: SniCondition, sni: string): boolean {

@@ -72,19 +72,19 @@ class PathIndex {
     return [this.#prefixes, this.#regexes, this.#withoutPath].every(table => table === null || table.isEmpty)
   }
 
-  insert(entry: RouteEntry, port: number | null): void {
-    if (entry.paths === null) (this.#withoutPath ??= new CandidateList()).insert({ entry, port, path: -1 })
+  insert(entry: RouteEntry, host: HostCondition | null): void {
+    if (entry.paths === null) (this.#withoutPath ??= new CandidateList()).insert({ entry, host, path: -1 })
     else
       entry.paths.forEach((condition, path) => {
-        this.#table(condition.regex).insert(condition.text, { entry, port, path })
+        this.#table(condition.regex).insert(condition.text, { entry, host, path })
       })
   }
 
-  remove(entry: RouteEntry, port: number | null): void {
-    if (entry.paths === null) this.#withoutPath?.remove({ entry, port, path: -1 })
+  remove(entry: RouteEntry, host: HostCondition | null): void {
+    if (entry.paths === null) this.#withoutPath?.remove({ entry, host, path: -1 })
     else
       entry.paths.forEach((condition, path) => {
-        this.#table(condition.regex).remove(condition.text, { entry, port, path })
+        this.#table(condition.regex).remove(condition.text, { entry, host, path })
       })
   }
 
@@ -112,7 +112,7 @@ export class HostIndex {
 
   insert(entry: RouteEntry): void {
     if (entry.hosts === null) this.#anyHost.insert(entry, null)
-    else for (const host of entry.hosts) this.#place(host).insert(entry, host.port)
+    else for (const host of entry.hosts) this.#place(host).insert(entry, host)
   }
 
   remove(entry: RouteEntry): void {
@@ -122,7 +122,7 @@ export class HostIndex {
     }
     for (const host of entry.hosts) {
       const index = this.#place(host)
-      index.remove(entry, host.port)
+      index.remove(entry, host)
       if (index.isEmpty) this.#forget(host)
     }
   }

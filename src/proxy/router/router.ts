@@ -8,13 +8,22 @@ export interface RouterInput {
   host: string
   /** Port of the Host header if it has one, else the port the client connected to. */
   port: number
+  /** Port of the Host header; 0 if it has none. */
+  hostPort: number
   /** Normalised path (proxy.md 2), without query. */
   path: string
   scheme: 'http' | 'https'
   sni: string
+  /** Of the client, behind trusted proxies. */
+  readonly sourceIp: string
+  /** Of the connection. */
+  readonly sourcePort: number
+  readonly destinationIp: string
   /** First value of a header by lower-case name with `-`, or undefined; `values` gives them all. */
   header(name: string): string | undefined
   headerValues(name: string): readonly string[]
+  /** Decoded values of a query argument, '' for one without `=`. */
+  queryValues(name: string): readonly string[]
 }
 
 export interface RouteMatch {

@@ -3,7 +3,6 @@ import { resolve } from 'node:path'
 import { keyMatches, readKeyMaterial } from '../key-material.ts'
 import type { Findings, RuleContext } from './rule.ts'
 
-const AVAILABLE_ROUTERS: readonly string[] = ['traditional', 'traditional_compatible']
 const KNOWN_VAULTS: readonly string[] = ['bundled', 'env', 'off']
 
 export function checkNode(context: RuleContext, findings: Findings): void {
@@ -44,13 +43,6 @@ function checkCassandra({ settings, origin }: RuleContext, { errors }: Findings)
 }
 
 function checkAvailability({ settings, origin }: RuleContext, { errors }: Findings): void {
-  if (!AVAILABLE_ROUTERS.includes(settings.router_flavor)) {
-    errors.push(
-      `router_flavor = ${settings.router_flavor} is not available in this version (available: ` +
-        `${AVAILABLE_ROUTERS.join(', ')})` +
-        origin('router_flavor'),
-    )
-  }
   for (const vault of settings.vaults) {
     if (!KNOWN_VAULTS.includes(vault)) {
       errors.push(`vaults: '${vault}' is not installed (available: ${KNOWN_VAULTS.join(', ')})` + origin('vaults'))

@@ -88,7 +88,6 @@ const REFUSED: readonly [env: Readonly<Record<string, string>>, error: string][]
     "cassandra_data_centers: 'dc1:0' is not of the form 'name:replicas'",
   ],
   [{ pg_ssl_cert_key: 'KEY' }, 'pg_ssl_cert must be specified'],
-  [{ router_flavor: 'expressions' }, 'router_flavor = expressions is not available in this version'],
   [{ headers: 'server_tokens,nope' }, "headers: invalid entry 'nope'"],
   [{ headers_upstream: 'x' }, "headers_upstream: invalid entry 'x'"],
   [

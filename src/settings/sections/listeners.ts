@@ -133,7 +133,7 @@ export const listeners = section(
     router_flavor: choice(
       ['traditional', 'traditional_compatible', 'expressions'],
       'traditional_compatible',
-      'How routes are matched. `expressions` is not supported yet.',
+      'How routes are matched, and what a route may hold; see docs/routing.md.',
     ),
     worker_consistency: choice(['strict', 'eventual'], 'eventual', 'Whether workers follow changes at once or soon.', {
       without_effect: 'a change is compiled off the request path and swapped in by all workers together',

@@ -30,7 +30,8 @@ const lockRetryMs = 200
 // A node that dies while it changes tables keeps others out for this long.
 const lockSeconds = 120
 const META_TABLE = 'schema_meta_silverback'
-const shapeMissing = 'preparation for the plugins of this node (all nodes on it must have the same)'
+const shapeMissing =
+  'preparation for the plugins of this node and its router_flavor (all nodes on it must have the same)'
 
 export async function openCassandraMigrations(given: CassandraMigrationsOptions): Promise<StoreMigrations> {
   const { options, catalog, clock, lockMsMax } = given

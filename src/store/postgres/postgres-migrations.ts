@@ -102,7 +102,8 @@ export async function postgresState(
 }
 
 /** All nodes on one database need the same plugins that have entities, or they would disagree on the hash. */
-const forThesePlugins = 'preparation for the plugins of this node (all nodes on it must have the same)'
+const forThesePlugins =
+  'preparation for the plugins of this node and its router_flavor (all nodes on it must have the same)'
 
 async function lock(connection: Connection, clock: Clock, lockMsMax: number): Promise<void> {
   const deadline = clock.monotonic() + lockMsMax
