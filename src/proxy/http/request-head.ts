@@ -100,7 +100,7 @@ export class RequestHead extends HeadScanner {
     }
     if (start + 10 > to) return NEED_MORE
     if (bytes[start + 8] !== CR || bytes[start + 9] !== LF) return this.refuse(400, 'malformed end of request line')
-    if (this.#targetEnd + 11 > this.lineBytesMax) return this.refuse(414, 'request line too long')
+    if (this.targetEnd + 11 > this.lineBytesMax) return this.refuse(414, 'request line too long')
     const minor = bytes[start + 7]! - 48
     if (bytes[start + 5] !== 49 || minor > 1) return this.refuse(505, 'unsupported protocol version')
     this.minor = minor === 0 ? 0 : 1

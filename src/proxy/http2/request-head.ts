@@ -4,7 +4,8 @@
  * Malformed heads are the stream's end, as the RFC asks; what is well formed but refused by every version of HTTP gets
  * the same answer as there.
  */
-import { CHARACTER_CLASSES, METHOD as METHOD_CHARACTER, TARGET } from '../http/character-classes.ts'
+import { CHARACTER_CLASSES, METHOD as METHOD_CHARACTER, ODD_IN_TARGET, TARGET } from '../http/character-classes.ts'
+import { HEAD_TOO_LARGE } from '../http/head-scanner.ts'
 import { TrailerSection } from '../http/chunked-decoder.ts'
 import { CONTENT_LENGTH, HOST, OTHER } from '../http/header-ids.ts'
 import { CHUNKED, RequestHead } from '../http/request-head.ts'
@@ -36,10 +37,12 @@ export class Http2RequestHead extends RequestHead implements FieldSink {
   #fault = ''
   #bytes = 0
   #isTooLarge = false
+  #isPathTooLong = false
   #hostDiffers = false
 
-  constructor(fieldsMax: number, bytesMax: number) {
-    super(fieldsMax)
+  /** Of fields, of bytes of all, and of one of them. */
+  constructor(fieldsMax: number, bytesMax: number, lineBytesMax: number) {
+    super(fieldsMax, lineBytesMax)
     this.#bytesMax = bytesMax
   }
 
@@ -50,14 +53,16 @@ export class Http2RequestHead extends RequestHead implements FieldSink {
     this.reason = ''
     this.#method = this.#scheme = this.#path = this.#cookies = this.#fault = ''
     this.#authority = null
-    this.#hasRegular = this.#isTooLarge = this.#hostDiffers = false
+    this.#hasRegular = this.#isTooLarge = this.#isPathTooLong = this.#hostDiffers = false
     this.#bytes = 0
   }
 
   field(field: HeaderField): void {
     const { kind } = field
     this.#bytes += field.name.length + field.value.length
-    if (this.#bytes > this.#bytesMax) this.#isTooLarge = true
+    const isLong = field.line.length > this.lineBytesMax
+    if (isLong && kind === PATH) this.#isPathTooLong = true
+    else if (isLong || this.#bytes > this.#bytesMax) this.#isTooLarge = true
     if (this.#isTooLarge) return
     if (kind === FORBIDDEN || kind === STATUS) this.#malformed(`field ${JSON.stringify(field.name)} may not be sent`)
     else if (kind >= METHOD && kind <= PATH) this.#pseudo(field)
@@ -105,7 +110,8 @@ export class Http2RequestHead extends RequestHead implements FieldSink {
     if (!this.#hasRegular) this.#beginLines()
     if (this.#cookies !== '') this.#add(6, this.#cookies.length, OTHER, `cookie: ${this.#cookies}\r\n`)
     this.text += '\r\n'
-    if (this.#isTooLarge) return this.refuse(431, 'too many or too large header fields')
+    if (this.#isPathTooLong) return this.refuse(414, 'path too long')
+    if (this.#isTooLarge) return this.refuse(HEAD_TOO_LARGE, 'too many or too large header fields')
     if (this.#fault === '') this.#checkPseudo()
     if (this.#fault !== '') {
       this.reason = this.#fault
@@ -124,6 +130,7 @@ export class Http2RequestHead extends RequestHead implements FieldSink {
 
   #hasLegalLine(): boolean {
     if (this.#method === 'CONNECT') return true
+    this.isPlain = !hasAny(this.#path, ODD_IN_TARGET)
     return isAll(this.#method, METHOD_CHARACTER) && this.#path.startsWith('/') && isAll(this.#path, TARGET)
   }
 
@@ -146,6 +153,11 @@ export class Http2Trailers extends TrailerSection implements FieldSink {
     if (kind !== 0 || !this.noteField(this.text.length, name.length, value.length, id)) this.isMalformed = true
     else this.text += line
   }
+}
+
+function hasAny(text: string, flag: number): boolean {
+  for (let i = 0; i < text.length; i++) if ((CHARACTER_CLASSES[text.charCodeAt(i)]! & flag) !== 0) return true
+  return false
 }
 
 function isAll(text: string, flag: number): boolean {

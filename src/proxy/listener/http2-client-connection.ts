@@ -10,7 +10,7 @@ import { MAX_CONCURRENT_STREAMS, MAX_HEADER_LIST_SIZE } from '../http2/peer-sett
 import { Http2RequestHead, MALFORMED } from '../http2/request-head.ts'
 import type { ProxyContext } from '../proxy-context.ts'
 import { RequestBody } from '../request-body.ts'
-import { RouterView } from '../router-view.ts'
+import { type RoutedConnection, RouterView } from '../router-view.ts'
 import type { ClientAddress } from './client-connection.ts'
 import { Http2ClientStream } from './http2-client-stream.ts'
 import type { ConnectionOwner, OpenConnection } from './open-connection.ts'
@@ -30,7 +30,10 @@ export interface RequestSlot {
 /** On the way to the end: all is well; the client was asked to begin nothing new; only what has begun is finished. */
 type Stage = 'open' | 'announced' | 'finishing' | 'lingering'
 
-export class Http2ClientConnection extends Http2Session<Http2ClientStream> implements OpenConnection, Expiring {
+export class Http2ClientConnection
+  extends Http2Session<Http2ClientStream>
+  implements OpenConnection, RoutedConnection, Expiring
+{
   readonly context: ProxyContext
   readonly address: ClientAddress
   readonly serial: number
@@ -76,6 +79,22 @@ export class Http2ClientConnection extends Http2Session<Http2ClientStream> imple
 
   get bytesWritten(): number {
     return this.#socket.bytesWritten
+  }
+
+  get scheme(): 'http' | 'https' {
+    return this.address.scheme
+  }
+
+  get sni(): string {
+    return this.address.sni
+  }
+
+  get publicPort(): number {
+    return this.address.publicPort
+  }
+
+  get peerPort(): number {
+    return this.#socket.remotePort ?? 0
   }
 
   get localAddress(): string {
@@ -145,9 +164,9 @@ export class Http2ClientConnection extends Http2Session<Http2ClientStream> imple
   }
 
   #newSlot(): RequestSlot {
-    const { headerCountMax, headBytesMax } = this.context.settings.client
-    const head = new Http2RequestHead(headerCountMax, headBytesMax)
-    return { head, routerView: new RouterView(head, this.address) }
+    const { headerCountMax, headBytesMax, lineBytesMax } = this.context.settings.client
+    const head = new Http2RequestHead(headerCountMax, headBytesMax, lineBytesMax)
+    return { head, routerView: new RouterView(head, this) }
   }
 
   protected streamOpened(id: number, isEnd: boolean): void {
@@ -163,7 +182,7 @@ export class Http2ClientConnection extends Http2Session<Http2ClientStream> imple
     if (verdict < 0) this.#refuse(stream, verdict, slot.head.reason)
     else {
       const length = slot.head.bodyLength
-      const body = isEnd || length === 0 ? null : new RequestBody(length)
+      const body = isEnd || length === 0 ? null : new RequestBody(length, this.context.settings.client.heldBodyBytesMax)
       const exchange = new Exchange(this.context, stream, body)
       stream.expectBody(exchange, isEnd ? 0 : length, this.context.settings.client.bodyBytesMax)
       this.#fresh.push(stream)

@@ -208,6 +208,11 @@ const MESSAGES: readonly Case[] = [
     c => void c.headers(1, [...without(':authority'), [':authority', 'u@a.test']]),
   ],
   ['a path in absolute form', '400', c => void c.headers(1, [...without(':path'), [':path', 'http://b.test/']])],
+  [
+    'a path longer than a line',
+    '414',
+    c => void c.headers(1, [...without(':path'), [':path', `/${'x'.repeat(9000)}`]]),
+  ],
   ['a path with a space', '400', c => void c.headers(1, [...without(':path'), [':path', '/a b']])],
   [
     'a path with a line break',
@@ -227,12 +232,12 @@ const MESSAGES: readonly Case[] = [
   ['TRACE', '405', c => void c.headers(1, [...without(':method'), [':method', 'TRACE']])],
   [
     'more fields than allowed',
-    '431',
+    '400',
     c => void c.headers(1, withFields(...Array.from({ length: 100 }, (_, i) => [`x-${i}`, 'y'] as [string, string]))),
   ],
   [
     'fields larger than allowed',
-    '431',
+    '400',
     c =>
       void c
         .headers(1, withFields(['a', 'x'.repeat(8000)]), END_STREAM)

@@ -53,6 +53,16 @@ test('with prior knowledge on a plain port, where HTTP/1.1 is spoken too', async
   assert.equal((await exchangeRaw(t, port, 'PRIVATE / HTTP/1.1\r\nHost: a\r\n\r\n')).status, 200)
 })
 
+test('paths are normalised as in HTTP/1.1', async t => {
+  const upstream = await aRawUpstream(t, () => okAnswer('hello'))
+  const { port } = await aGateway(t, { http2: true, routes: [{ path: '/open', ports: [upstream.port] }] })
+  const session = await anHttp2Session(t, port)
+  assert.equal((await request(session, '/open/../secret')).status, 404)
+  assert.equal((await request(session, '/open/%2e%2e/secret')).status, 404)
+  assert.equal((await request(session, '/open//a/./b')).status, 200)
+  assert.match(upstream.requests[0]!, /^GET \/a\/b HTTP/)
+})
+
 test('a hundred requests at once, large bodies both ways, on one connection', async t => {
   const upstream = await aRawUpstream(t, text => {
     const body = text.slice(text.indexOf('\r\n\r\n') + 4)
