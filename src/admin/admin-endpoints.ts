@@ -2,6 +2,8 @@
 import type { AdminOptions } from './admin-options.ts'
 import { crudEndpoints } from './crud.ts'
 import type { Endpoint } from './endpoint.ts'
+import { adminTokenEndpoints } from './routes/admin-tokens.ts'
+import { auditLogEndpoints } from './routes/audit-log.ts'
 import { cacheEndpoints } from './routes/cache.ts'
 import { certificateEndpoints } from './routes/certificates.ts'
 import { clusteringEndpoints } from './routes/clustering.ts'
@@ -40,6 +42,8 @@ const special = [
   configEndpoints,
   clusteringEndpoints,
   trustEndpoints,
+  adminTokenEndpoints,
+  auditLogEndpoints,
 ]
 
 export function adminEndpoints(options: AdminOptions): readonly Endpoint[] {

@@ -8,6 +8,9 @@ import type { EntityCatalog } from '../entities/catalog.ts'
 import type { Row } from '../entities/config.ts'
 import type { Repository } from '../store/repository.ts'
 import type { EntityStore } from '../store/store.ts'
+import type { Access } from './access.ts'
+import type { AdminTokens } from './admin-tokens.ts'
+import type { AuditLog } from './audit-log.ts'
 import type { ClusterAdmin } from './cluster-admin.ts'
 
 export interface NodeFacts {
@@ -79,6 +82,14 @@ export interface AdminOptions {
   readonly accessLog: ((line: string) => void) | null
   readonly listen: readonly ListenAddress[]
   readonly tls: readonly TlsIdentity[] | null
+  /** PEM of the authorities of client certificates; empty when none are asked for. */
+  readonly clientAuthorities: readonly string[]
+  readonly access: Access
+  readonly tokens: AdminTokens
+  /** Null when changes are not written down. */
+  readonly audit: AuditLog | null
+  /** Of one request body. */
+  readonly bodyBytesMax: number
   readonly repository: Repository
   readonly store: EntityStore
   readonly catalog: EntityCatalog

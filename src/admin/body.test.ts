@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { createServer, request as httpRequest } from 'node:http'
 import { after, before, test } from 'node:test'
 import { argumentsMax } from './arguments.ts'
-import { bodyBytesMax, readBody, refusedType } from './body.ts'
+import { readBody, refusedType } from './body.ts'
 
 const server = createServer((request, response) => {
   const refused = refusedType(request, request.url === '/yaml')
@@ -11,7 +11,7 @@ const server = createServer((request, response) => {
     response.writeHead(refused.status).end(JSON.stringify(refused.body ?? null))
     return
   }
-  readBody(request).then(
+  readBody(request, bodyBytesMax).then(
     result => {
       const { status, body } = result.ok
         ? { status: 200, body: result.body }
@@ -54,6 +54,8 @@ function send({ type, body, path = '/', chunked = false }: Sent): Promise<{ stat
 
 const json = 'application/json'
 const form = 'application/x-www-form-urlencoded'
+
+const bodyBytesMax = 1024 * 1024
 
 test('readBody() tells the kinds of body apart', async () => {
   const cases: readonly (readonly [Sent, number, unknown])[] = [

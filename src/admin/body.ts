@@ -5,8 +5,6 @@ import { argumentsMax, parsePairs } from './arguments.ts'
 import type { RequestBody } from './endpoint.ts'
 import { message, type Reply } from './reply.ts'
 
-/** `nginx_admin_client_max_body_size` and `client_body_buffer_size` of Kong's Admin API. */
-export const bodyBytesMax = 10 * 1024 * 1024
 /** No document of ours is a tenth as deep; recursion over a body is bounded by this. */
 const jsonDepthMax = 200
 
@@ -29,12 +27,13 @@ export function refusedType(request: IncomingMessage, acceptsYaml: boolean): Rep
   return known === null || (known === 'yaml' && !acceptsYaml) ? unsupported : null
 }
 
-export async function readBody(request: IncomingMessage): Promise<BodyResult> {
-  if (Number(request.headers['content-length'] ?? 0) > bodyBytesMax) return tooLarge
+/** `bytesMax` is `nginx_admin_client_max_body_size`. */
+export async function readBody(request: IncomingMessage, bytesMax: number): Promise<BodyResult> {
+  if (Number(request.headers['content-length'] ?? 0) > bytesMax) return tooLarge
   const type = request.headers['content-type']
   const kind = type === undefined ? null : kindOf(type)
   if (type === undefined || kind === null) return { ok: true, body: { kind: 'none' } }
-  const bytes = await collect(request)
+  const bytes = await collect(request, bytesMax)
   if (bytes === null) return tooLarge
   if (kind === 'multipart') return readMultipart(bytes, type)
   const text = bytes.toString('utf8')
@@ -66,13 +65,13 @@ function countHeader(request: IncomingMessage, name: string): number {
 }
 
 /** Null when there is more than the limit. A connection that breaks rejects. */
-function collect(request: IncomingMessage): Promise<Buffer | null> {
+function collect(request: IncomingMessage, bytesMax: number): Promise<Buffer | null> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let size = 0
     const take = (chunk: Buffer) => {
       size += chunk.length
-      if (size <= bodyBytesMax) {
+      if (size <= bytesMax) {
         chunks.push(chunk)
         return
       }
@@ -130,7 +129,7 @@ function readMultipart(bytes: Buffer, type: string): Promise<BodyResult> {
     const pairs: (readonly [string, string])[] = []
     let parser: InstanceType<typeof Busboy>
     try {
-      const limits = { fields: argumentsMax, files: argumentsMax, fieldSize: bodyBytesMax, fileSize: bodyBytesMax }
+      const limits = { fields: argumentsMax, files: argumentsMax, fieldSize: bytes.length, fileSize: bytes.length }
       parser = new Busboy({ headers: { 'content-type': type }, limits: { ...limits, parts: argumentsMax } })
     } catch {
       // No boundary: Kong reads no arguments from it.

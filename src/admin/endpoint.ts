@@ -39,6 +39,8 @@ export interface Endpoint {
   readonly methods: Partial<Record<Method, Handler>>
   /** Takes `application/yaml` and `text/yaml` bodies. */
   readonly yaml?: boolean
+  /** Its POST only asks, so the audit log leaves it out. */
+  readonly changesNothing?: boolean
   /** Of paths that lead to entities: which, and how; `/openapi.json` is made from it. */
   readonly subject?: EndpointSubject
 }

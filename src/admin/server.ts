@@ -32,6 +32,7 @@ export function createAdminServer(options: AdminOptions): AdminServer {
   const listener = createHttpListener({
     listen: options.listen,
     tls: options.tls,
+    clientAuthorities: options.clientAuthorities,
     clock,
     accessLog: options.accessLog,
     escapesTargets: true,
@@ -66,6 +67,8 @@ export function createAdminServer(options: AdminOptions): AdminServer {
     const url = request.url ?? '/'
     const at = url.indexOf('?')
     const path = at < 0 ? url : url.slice(0, at)
+    const admitted = await options.access.admit(request)
+    if ('refusal' in admitted) return admitted.refusal
     const match = router.find(path)
     const method = request.method ?? 'GET'
     if (methodsWithBody.has(method)) {
@@ -79,10 +82,12 @@ export function createAdminServer(options: AdminOptions): AdminServer {
     if (handler === undefined) return methodNotAllowed
     const query = RequestArguments.parse(at < 0 ? '' : url.slice(at + 1))
     if (query === null) return message(400, 'Too many arguments')
-    const result = methodsWithBody.has(method) ? await readBody(request) : noBody
+    const result = methodsWithBody.has(method) ? await readBody(request, options.bodyBytesMax) : noBody
     if (!result.ok) return result.reply
     const trimmed = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path
-    return handler({ method: name, params: match.params, path: trimmed, query, body: result.body })
+    const handle = async () => handler({ method: name, params: match.params, path: trimmed, query, body: result.body })
+    if (options.audit === null || name === 'GET' || match.endpoint.changesNothing === true) return handle()
+    return options.audit.watch(request, trimmed, admitted.actor, handle)
   }
 
   function write(request: IncomingMessage, response: ServerResponse, reply: Reply, startMs: number): void {

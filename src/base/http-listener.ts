@@ -21,6 +21,8 @@ export interface HttpListenerOptions {
   readonly listen: readonly ListenAddress[]
   /** One or more (RSA and ECDSA) for the addresses with `ssl`. */
   readonly tls: readonly TlsIdentity[] | null
+  /** PEM: clients of TLS addresses are asked for a certificate of these, and served with or without; see `socket.authorized`. */
+  readonly clientAuthorities?: readonly string[]
   readonly clock: Clock
   readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void
   /** One line per request in nginx's combined format, without newline; null when there is no access log. */
@@ -122,8 +124,13 @@ function createTls(options: HttpListenerOptions, limits: object): Server {
     cert: identities.map(identity => identity.cert),
     key: identities.map(identity => identity.key),
     minVersion: 'TLSv1.2',
+    ...(options.clientAuthorities?.length ? askForCertificates(options.clientAuthorities) : {}),
     ALPNProtocols: ['http/1.1'],
   })
+}
+
+function askForCertificates(authorities: readonly string[]) {
+  return { ca: [...authorities], requestCert: true, rejectUnauthorized: false }
 }
 
 /** Answers what the parser rejected; the codes are those of Node's parser. */

@@ -25,8 +25,21 @@ export function listenerUrl(listeners: readonly ListenAddress[]): string | null 
   return `${listener.ssl ? 'https' : 'http'}://${formatEndpoint({ host, port: listener.port })}`
 }
 
+/** Where an API is, and what it asks for. */
+export interface ApiAddress {
+  readonly url: string
+  /** Sent as bearer token; null where none is needed. Never printed. */
+  readonly token: string | null
+}
+
 /** Rejects with CliError when nobody answers; any status counts as an answer. */
-export function callAdmin(base: string, method: string, path: string, body?: object): Promise<AdminAnswer> {
+export function callAdmin(
+  address: string | ApiAddress,
+  method: string,
+  path: string,
+  body?: object,
+): Promise<AdminAnswer> {
+  const { url: base, token } = typeof address === 'string' ? { url: address, token: null } : address
   const socket = isSocketEntry(base) ? { socketPath: base.slice('unix:'.length) } : {}
   const url = new URL(path, isSocketEntry(base) ? 'http://localhost' : base)
   const payload = body === undefined ? null : JSON.stringify(body)
@@ -34,8 +47,10 @@ export function callAdmin(base: string, method: string, path: string, body?: obj
     ...socket,
     method,
     timeout: TIMEOUT_MS,
-    headers:
-      payload === null ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) },
+    headers: {
+      ...(payload === null ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }),
+      ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+    },
   }
   return new Promise((resolve, reject) => {
     const fail = (error: Error) => reject(new CliError(`no answer from ${base}: ${error.message}`))

@@ -1,6 +1,6 @@
 /** `kong hybrid`: certificates, join tokens and nodes of a cluster. */
 import { systemClock } from '../base/clock.ts'
-import { type AdminAnswer, answerMessage, callAdmin, listenerUrl } from './admin-client.ts'
+import { type AdminAnswer, type ApiAddress, answerMessage, callAdmin, listenerUrl } from './admin-client.ts'
 import { generateClusterCertificate } from './cluster-certificate.ts'
 import {
   CliError,
@@ -48,7 +48,7 @@ const command: Command = {
   },
   async run(invocation, context) {
     if (invocation.subcommand === 'gen_cert') return generate(invocation, context)
-    const base = adminUrl(invocation, context)
+    const base = adminAddress(invocation, context)
     switch (invocation.subcommand) {
       case 'token':
         return invocation.options['delete'] === undefined
@@ -82,17 +82,17 @@ async function generate({ positionals, options }: Invocation, { terminal, folder
   return 0
 }
 
-function adminUrl(invocation: Invocation, context: CommandContext): string {
+function adminAddress(invocation: Invocation, context: CommandContext): ApiAddress {
   const given = invocation.options['admin-url']
   if (given !== undefined) {
     if (!/^https?:\/\//.test(given) || !URL.canParse(given)) throw new CliError(`--admin-url is not a URL: '${given}'`)
-    return given
+    return { url: given, token: context.env['KONG_ADMIN_TOKEN'] ?? null }
   }
   const { settings } = loadRunningOrGiven(invocation, context)
   if (settings.role === 'proxy') throw new CliError('this is a data plane: ask its control plane, see --admin-url')
   const base = listenerUrl(settings.admin_listen)
   if (base === null) throw new CliError('the node has no Admin API: admin_listen is off')
-  return base
+  return { url: base, token: settings.admin_token }
 }
 
 async function expect(answer: Promise<AdminAnswer>, ...statuses: number[]): Promise<unknown> {
@@ -101,7 +101,7 @@ async function expect(answer: Promise<AdminAnswer>, ...statuses: number[]): Prom
   return received.body
 }
 
-async function createToken(base: string, { options }: Invocation, terminal: Terminal): Promise<number> {
+async function createToken(base: ApiAddress, { options }: Invocation, terminal: Terminal): Promise<number> {
   const { name, ttl, uses } = options
   const body = {
     ...(name === undefined ? {} : { name }),
@@ -114,7 +114,7 @@ async function createToken(base: string, { options }: Invocation, terminal: Term
   return 0
 }
 
-async function deleteToken(base: string, id: string, terminal: Terminal): Promise<number> {
+async function deleteToken(base: ApiAddress, id: string, terminal: Terminal): Promise<number> {
   await expect(callAdmin(base, 'DELETE', `/clustering/tokens/${encodeURIComponent(id)}`), 204)
   terminal.print(`token ${id} deleted`)
   return 0
@@ -123,7 +123,7 @@ async function deleteToken(base: string, id: string, terminal: Terminal): Promis
 type Row = Readonly<Record<string, unknown>>
 
 /** Follows the pages to their end. */
-async function readAll(base: string, path: string): Promise<Row[]> {
+async function readAll(base: ApiAddress, path: string): Promise<Row[]> {
   const rows: Row[] = []
   let next: string | null = path
   while (next !== null) {
@@ -134,7 +134,7 @@ async function readAll(base: string, path: string): Promise<Row[]> {
   return rows
 }
 
-async function listNodes(base: string, { options }: Invocation, terminal: Terminal): Promise<number> {
+async function listNodes(base: ApiAddress, { options }: Invocation, terminal: Terminal): Promise<number> {
   const nodes = await readAll(base, '/clustering/nodes')
   if (options['json'] !== undefined) terminal.printRaw(JSON.stringify(nodes))
   else if (nodes.length === 0) terminal.print('no node has asked to join')
@@ -142,7 +142,7 @@ async function listNodes(base: string, { options }: Invocation, terminal: Termin
   return 0
 }
 
-async function listTokens(base: string, { options }: Invocation, terminal: Terminal): Promise<number> {
+async function listTokens(base: ApiAddress, { options }: Invocation, terminal: Terminal): Promise<number> {
   const tokens = await readAll(base, '/clustering/tokens')
   if (options['json'] !== undefined) terminal.printRaw(JSON.stringify(tokens))
   else if (tokens.length === 0) terminal.print('there is no token')
@@ -178,7 +178,7 @@ function printTable(terminal: Terminal, columns: readonly string[], rows: readon
 }
 
 async function decide(
-  base: string,
+  base: ApiAddress,
   { subcommand, positionals, options }: Invocation,
   terminal: Terminal,
 ): Promise<number> {
@@ -192,7 +192,7 @@ async function decide(
   return node['status'] === (subcommand === 'approve' ? 'approved' : 'revoked') ? 0 : 1
 }
 
-async function completeId(base: string, start: string): Promise<string> {
+async function completeId(base: ApiAddress, start: string): Promise<string> {
   const ids = (await readAll(base, '/clustering/nodes')).map(node => String(node['id']))
   if (ids.includes(start)) return start
   const matching = ids.filter(id => id.startsWith(start))

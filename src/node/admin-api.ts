@@ -1,7 +1,12 @@
 /** The Admin API of a node: a module of its own, since a data plane should not have to load what only this needs. */
+import { type AccessOptions, createAccess } from '../admin/access.ts'
+import { createAdminTokens } from '../admin/admin-tokens.ts'
+import { type AuditLog, createAuditLog } from '../admin/audit-log.ts'
 import { type AdminServer, createAdminServer } from '../admin/server.ts'
+import type { Settings } from '../settings/definition.ts'
 import { settingsDocument } from '../settings/document.ts'
 import { responseHeaders } from '../settings/header-tokens.ts'
+import type { ControlHalf } from './control-half.ts'
 import type { NodeContext } from './node-context.ts'
 import { accessLogOf, apiCertificates, createMetrics, createNodeStats, type NodeView } from './node-view.ts'
 import type { AdminParts } from './node-apis.ts'
@@ -13,8 +18,16 @@ export function createAdmin(
 ): AdminServer {
   const { settings, loaded, log, clock, random, catalog } = context
   const headers = responseHeaders(settings.headers)
+  const tokens = createAdminTokens({ records: control.store.records, clock, random })
+  const audit = settings.admin_audit_log ? createNodeAuditLog(context, control) : null
+  control.observer.listener = audit === null ? null : audit.noteChanges
   return createAdminServer({
     listen: settings.admin_listen,
+    clientAuthorities: settings.admin_auth ? settings.admin_client_ca : [],
+    access: createAccess({ ...accessOf(settings), tokens, clock }),
+    tokens,
+    audit,
+    bodyBytesMax: settings.nginx_admin_client_max_body_size,
     accessLog: accessLogOf(context, settings.admin_access_log),
     tls: apiCertificates(settings, 'admin'),
     repository: control.repository,
@@ -35,4 +48,16 @@ export function createAdmin(
     upstreamHealth,
     metrics: createMetrics(context, view),
   })
+}
+
+function createNodeAuditLog({ catalog, clock, random, log, settings }: NodeContext, { store }: ControlHalf): AuditLog {
+  const retentionDays = settings.admin_audit_log_days
+  return createAuditLog({ records: store.records, catalog, clock, random, logger: log, retentionDays })
+}
+
+function accessOf(settings: Settings): Pick<AccessOptions, 'auth' | 'rateLimit'> {
+  const { admin_auth, admin_token, admin_client_ca, admin_read_only_clients, admin_rate_limit } = settings
+  const acceptsCertificates = admin_client_ca.length > 0
+  const auth = { token: admin_token, acceptsCertificates, readOnlyClients: admin_read_only_clients }
+  return { auth: admin_auth ? auth : null, rateLimit: admin_rate_limit }
 }

@@ -8,6 +8,7 @@ import type { EntityCatalog } from '../entities/catalog.ts'
 import type { Settings } from '../settings/definition.ts'
 import { createMemoryStore, type MemoryStore } from '../store/memory/memory-store.ts'
 import { createRepository, type Repository } from '../store/repository.ts'
+import type { ChangeObserver } from '../store/row-changes.ts'
 import type { EntityStore } from '../store/store.ts'
 import { openNodeStore } from './open-store.ts'
 
@@ -19,6 +20,8 @@ export interface ControlHalf {
   readonly source: ConfigSource
   /** To and from the other nodes on this store. */
   readonly events: ClusterEvents
+  /** Of the repository's writes, for the audit log. */
+  readonly observer: ChangeObserver
   close(): Promise<void>
 }
 
@@ -44,7 +47,8 @@ export async function openControlHalf({
 }: ControlHalfOptions): Promise<ControlHalf> {
   const memory = settings.storage === 'memory' ? createMemoryStore({ catalog, clock }) : null
   const store = memory ?? (await openNodeStore({ settings, catalog, clock, log }))
-  const repository = createRepository({ store, catalog, clock, random })
+  const observer: ChangeObserver = { listener: null }
+  const repository = createRepository({ store, catalog, clock, random, observer })
   const sweeping = clock.every(SWEEP_EVERY_MS, () => {
     store.sweep().catch((error: Error) => log.error(`expired rows could not be removed: ${error.message}`))
   })
@@ -62,6 +66,7 @@ export async function openControlHalf({
     events,
     repository,
     source: sourceOf(store),
+    observer,
     async close() {
       sweeping.cancel()
       events.close()

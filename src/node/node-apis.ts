@@ -69,14 +69,23 @@ export class NodeApis {
 }
 
 function listenKey(settings: Settings): string {
-  const { admin_listen, status_listen, admin_ssl_cert, admin_ssl_cert_key, status_ssl_cert, status_ssl_cert_key } =
-    settings
-  return JSON.stringify([
-    admin_listen,
-    status_listen,
-    admin_ssl_cert,
-    admin_ssl_cert_key,
-    status_ssl_cert,
-    status_ssl_cert_key,
-  ])
+  return JSON.stringify(REOPENING.map(name => settings[name]))
 }
+
+/** Settings that the APIs read when they are opened. */
+const REOPENING = [
+  'admin_listen',
+  'status_listen',
+  'admin_ssl_cert',
+  'admin_ssl_cert_key',
+  'status_ssl_cert',
+  'status_ssl_cert_key',
+  'admin_auth',
+  'admin_token',
+  'admin_client_ca',
+  'admin_read_only_clients',
+  'admin_rate_limit',
+  'admin_audit_log',
+  'admin_audit_log_days',
+  'nginx_admin_client_max_body_size',
+] as const

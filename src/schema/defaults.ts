@@ -83,7 +83,8 @@ export function fillRecord(fields: Fields, values: Values, context: FillContext)
 function autoValue(name: string, field: Field, given: unknown, context: FillContext): unknown {
   if (context.operation === 'stored') return given
   const creates = context.operation === 'insert'
-  if (field.uuid === true) return creates && given === undefined ? context.uuid() : given
+  // Kong leaves null to its database, which refuses it; a client that sends it means that it has no id to give.
+  if (field.uuid === true) return creates && given == null ? context.uuid() : given
   if (field.type === 'string') return creates && given === undefined ? randomText(context.randomBytes) : given
   if (context.keepsTimes === true && name === 'updated_at' && typeof given === 'number') return given
   const stamps = name === 'updated_at' || (name === 'created_at' && creates && (given ?? null) === null)

@@ -1,4 +1,5 @@
 /** kong.conf as one schema: every property of Kong 3.9 and of our own, in the order in which the file lists them. */
+import { adminAccess } from './sections/admin-access.ts'
 import { datastore, names, remaining } from './sections/datastore.ts'
 import { general } from './sections/general.ts'
 import { hybrid } from './sections/hybrid.ts'
@@ -6,12 +7,13 @@ import { listeners } from './sections/listeners.ts'
 import { tls } from './sections/tls.ts'
 import type { ParsedOf, Properties, Section } from './property.ts'
 
-export const sections: readonly Section[] = [general, hybrid, listeners, tls, datastore, names, remaining]
+export const sections: readonly Section[] = [general, hybrid, listeners, adminAccess, tls, datastore, names, remaining]
 
 const all = {
   ...general.properties,
   ...hybrid.properties,
   ...listeners.properties,
+  ...adminAccess.properties,
   ...tls.properties,
   ...datastore.properties,
   ...names.properties,

@@ -6,6 +6,7 @@ import { collectLayers, type Given, type Layers, SEARCHED_FILES } from './layers
 import { parseValue } from './parse-value.ts'
 import type { Property } from './property.ts'
 import { dereference, type ReferenceContext } from './references.ts'
+import { checkAdminAccess } from './rules/admin-access-rules.ts'
 import { checkHybrid } from './rules/hybrid-rules.ts'
 import { checkNetwork } from './rules/network-rules.ts'
 import { checkNode } from './rules/node-rules.ts'
@@ -44,7 +45,7 @@ export type LoadOutcome =
   | ({ readonly ok: true } & LoadedSettings)
   | { readonly ok: false; readonly errors: readonly string[]; readonly warnings: readonly string[] }
 
-const RULES: readonly Rule[] = [checkHybrid, checkNetwork, checkRanges, checkNode]
+const RULES: readonly Rule[] = [checkHybrid, checkNetwork, checkAdminAccess, checkRanges, checkNode]
 
 export function loadSettings(options: LoadOptions): LoadOutcome {
   const { env, file, overrides = {}, searchedFiles = SEARCHED_FILES, files = systemFiles(process.cwd()) } = options

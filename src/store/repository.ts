@@ -10,6 +10,7 @@ import type { Row } from '../entities/config.ts'
 import { normalizeTarget } from '../entities/targets.ts'
 import { encodeOffset, parseOffset, parseSize, parseTags } from './page-arguments.ts'
 import { isUuid, parseRowKey, primaryKeyOf, type RowKey } from './row-key.ts'
+import { type ChangeObserver, observedTransaction } from './row-changes.ts'
 import { RowWriter, type WriteOptions } from './row-writer.ts'
 import { rulesOf } from './rules/rules-of.ts'
 import type { EntityStore, StoreReads, StoreTransaction, TagPosition } from './store.ts'
@@ -23,6 +24,8 @@ export interface RepositoryOptions {
   readonly catalog: EntityCatalog
   readonly clock: Clock
   readonly random: Random
+  /** Told of committed writes; rows that went with a deleted parent are not listed. */
+  readonly observer?: ChangeObserver
 }
 
 /** `size`, `offset`, `tags` as they stand in a query string; they are checked here. */
@@ -68,7 +71,7 @@ export interface Repository {
 // Rows between which an import lets other work of the process run.
 const importBatchRows = 100
 
-export function createRepository({ store, catalog, clock, random }: RepositoryOptions): Repository {
+export function createRepository({ store, catalog, clock, random, observer }: RepositoryOptions): Repository {
   const writer = new RowWriter({ catalog, clock, random })
 
   async function present(entity: string, row: Row, reads: StoreReads): Promise<Row> {
@@ -86,7 +89,10 @@ export function createRepository({ store, catalog, clock, random }: RepositoryOp
     if (entity === 'tags') {
       throw schemaViolation({ tags: 'does not support insert/upsert/update/delete operations' })
     }
-    if (store.capabilities.writes) return store.transaction(work)
+    if (store.capabilities.writes) {
+      const listener = observer?.listener ?? null
+      return listener === null ? store.transaction(work) : observedTransaction(store, catalog, work, listener)
+    }
     const refuse = async () => {
       throw writeUnsupported(verb, entity, key === null || key.isPrimary ? undefined : key.field)
     }

@@ -7,21 +7,17 @@ import type { PostgresOptions } from '../../src/store/postgres/connection-option
 import { openPostgresMigrations } from '../../src/store/postgres/postgres-migrations.ts'
 import { openPostgresStore } from '../../src/store/postgres/open-postgres-store.ts'
 import type { EntityStore } from '../../src/store/store.ts'
-import { postgresIsMissing, type PostgresServer, postgresVersions, startPostgres } from '../kit/postgres.ts'
+import { postgresIsMissing, type PostgresServer, startPostgres } from '../kit/postgres.ts'
 import { contractCatalog } from './store.catalog.ts'
 import { storeContract } from './store.contract.ts'
 import { type OpenStore, raceProcesses, rowBuilders } from './store.kit.ts'
 import { storeChangesContract } from './store-changes.contract.ts'
 import { storeReadsContract } from './store-reads.contract.ts'
 
-for (const { name, ...where } of postgresVersions()) {
-  describe(`store on ${name}`, { skip: postgresIsMissing() }, () => storeOn(where))
-}
-
-function storeOn(where: { readonly programs?: string }): void {
+describe('store on PostgreSQL', { skip: postgresIsMissing() }, () => {
   let server: PostgresServer
   before(async () => {
-    server = await startPostgres([], where)
+    server = await startPostgres()
   })
   after(() => server.close())
 
@@ -104,4 +100,4 @@ function storeOn(where: { readonly programs?: string }): void {
       /no tables yet; run 'kong migrations bootstrap'/,
     )
   })
-}
+})

@@ -4,6 +4,7 @@ import { type ClusterAdmin, type ClusterNode, type JoinTokenRequest, NOT_ENROLLI
 import { collectionReply } from '../collection.ts'
 import type { AdminRequest, Endpoint } from '../endpoint.ts'
 import { schemaViolation } from '../../store/violations.ts'
+import { integer } from '../numbers.ts'
 import { clusterPage, clusterPageOptions } from '../paging.ts'
 import { json, message, noContent, notFound, type Reply } from '../reply.ts'
 import { onControlPlane } from './clustering.ts'
@@ -81,11 +82,4 @@ function tokenRequest(input: Record<string, unknown>): JoinTokenRequest {
   if (typeof uses === 'string') errors['uses'] = uses
   if (Object.keys(errors).length > 0) throw schemaViolation(errors)
   return { name: name as string | null, ttl: ttl as number, uses: uses as number | null }
-}
-
-/** The number, or what is wrong with it. Form bodies carry digits. */
-function integer(value: unknown, min: number, max: number): number | string {
-  const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
-  if (typeof number !== 'number' || !Number.isInteger(number)) return 'expected an integer'
-  return number < min || number > max ? `value should be between ${min} and ${max}` : number
 }

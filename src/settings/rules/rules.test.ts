@@ -121,6 +121,13 @@ const REFUSED: readonly [env: Readonly<Record<string, string>>, error: string][]
   [{ admin_listen: '0.0.0.0:8002', role: 'admin' }, 'admin_listen and cluster_listen both use 0.0.0.0:8002'],
   [{ nginx_http_large_client_header_buffers: '8k' }, 'nginx_http_large_client_header_buffers is not <number> <size>'],
   [{ error_template_html: '/none' }, 'error_template_html: no such file at /none'],
+  [{ admin_auth: 'on' }, 'admin_auth is on, but nobody could log in: set admin_token or admin_client_ca'],
+  [{ admin_token: 'a'.repeat(16) }, 'admin_token is set, but admin_auth is off'],
+  [{ admin_auth: 'on', admin_token: 'short' }, 'admin_token must have 16 to 256 printable ASCII characters'],
+  [
+    { admin_auth: 'on', admin_client_ca: 'CERT', admin_listen: '127.0.0.1:1' },
+    "admin_client_ca needs an address with 'ssl' in admin_listen",
+  ],
   [{ admin_gui_path: 'x/' }, "admin_gui_path must start with a slash ('/')"],
 ]
 
@@ -159,6 +166,22 @@ for (const env of ACCEPTED) {
     assert.ok(loaded.ok, loaded.ok ? '' : loaded.errors.join('\n'))
   })
 }
+
+test('loadSettings() warns of an Admin API that other machines can reach', () => {
+  const warningsOf = (admin_listen: string, more: Record<string, string> = {}) => {
+    const loaded = load({ admin_listen, ...more })
+    assert.ok(loaded.ok, loaded.ok ? '' : loaded.errors.join('\n'))
+    return loaded.warnings.filter(text => text.includes('Admin API'))
+  }
+  const token = { admin_auth: 'on', admin_token: 'x'.repeat(16) }
+  for (const listen of ['127.0.0.1:1', '[::1]:1', 'localhost:1', 'off'])
+    assert.deepEqual(warningsOf(listen), [], listen)
+  assert.deepEqual(warningsOf('0.0.0.0:1 ssl', token), [])
+  assert.match(warningsOf('0.0.0.0:1')[0]!, /0\.0\.0\.0:1 can be reached .* asks nobody who they are.*add 'ssl'/)
+  assert.match(warningsOf('10.1.2.3:1 ssl')[0]!, /10\.1\.2\.3:1 can be reached .* set admin_auth = on$/)
+  assert.match(warningsOf('[::]:1', token)[0]!, /\[::\]:1 takes tokens without TLS/)
+  assert.deepEqual(warningsOf('0.0.0.0:1', { role: 'proxy', cluster_control_plane: 'a:1', storage: 'memory' }), [])
+})
 
 test('loadSettings() takes certificates as path, PEM text or its base64', () => {
   for (const text of ['cluster.crt', certificate, Buffer.from(certificate).toString('base64')]) {

@@ -18,7 +18,7 @@ export const listeners = section(
     }),
     admin_listen: listen(
       '127.0.0.1:8001 reuseport backlog=16384, 127.0.0.1:8444 http2 ssl reuseport backlog=16384',
-      'Addresses of the Admin API. It changes everything and asks for no password: keep it private. Not opened with ' +
+      'Addresses of the Admin API. It changes everything: keep it private, or set `admin_auth`. Not opened with ' +
         '`role = proxy`. `unix:/path` is a socket, for this user and group only.',
       { sockets: true },
     ),

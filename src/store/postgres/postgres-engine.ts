@@ -10,7 +10,6 @@ import { isConnectionFailure } from './connection-failure.ts'
 import type { PostgresOptions } from './connection-options.ts'
 import { ConnectionPool } from './connection-pool.ts'
 import { breachOf, readConstraints } from './constraints.ts'
-import { nextVersion } from './next-version.ts'
 import { postgresSql } from './postgres-dialect.ts'
 
 export interface PostgresEngineOptions {
@@ -37,7 +36,7 @@ export async function openPostgresEngine(given: PostgresEngineOptions): Promise<
       await pool.close()
       throw error
     })
-  const writer = new ConfigWriter(options, clock)
+  const writer = new ConfigWriter(options, channel, clock)
   const listener = new ChangeListener({ options, channel, clock, logger, pollMs })
   await listener.open()
   const reader = sqlOf(pool)
@@ -55,7 +54,7 @@ export async function openPostgresEngine(given: PostgresEngineOptions): Promise<
     replica: replicaPool === null ? reader : sqlOf(replicaPool, pool),
     write: work => writer.write(work),
     apart: work => work(reader),
-    nextVersion: (db, changes) => nextVersion(db, changes, channel),
+    announce: head => writer.announce(head),
     snapshot: () => openSnapshot(pool),
     breach: error => breachOf(error, constraints),
     onOthers: told => listener.add(told),

@@ -6,13 +6,12 @@ import { rowDigest, toggleDigest } from '../../entities/config-digest.ts'
 import { StoreError } from '../errors.ts'
 import type { Migration } from '../migrations/migration.ts'
 import { createTableStatements } from './ddl.ts'
-import type { Answered, Sql } from './engine.ts'
+import type { Sql, SqlEngine } from './engine.ts'
 import { SqlReads } from './reads.ts'
 import type { Tables } from './tables.ts'
 
 export interface MigrateOptions {
-  /** Runs the work in one transaction. */
-  readonly engine: { write(work: (db: Sql) => Promise<Answered<void>>): Promise<void> }
+  readonly engine: Pick<SqlEngine, 'write'>
   readonly tables: Tables
   readonly migrations: readonly Migration[]
   readonly clock: Clock
@@ -40,7 +39,6 @@ export async function migrate(options: MigrateOptions): Promise<void> {
     }
     await createCustomTables(db, tables, schema, adapt)
     await keepState(db, tables, clock)
-    return async () => {}
   })
 }
 

@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createAccess } from '../../../src/admin/access.ts'
+import { createAdminTokens } from '../../../src/admin/admin-tokens.ts'
 import type { AdminOptions, DatabaseLess } from '../../../src/admin/admin-options.ts'
 import { createAdminServer } from '../../../src/admin/server.ts'
 import { systemClock } from '../../../src/base/clock.ts'
@@ -63,6 +65,7 @@ export async function openAdmin(part: Partial<AdminOptions> = {}, withoutDatabas
   const clock = systemClock
   const memory = createMemoryStore({ catalog, clock })
   const store = withoutDatabase ? memory : await openEmbeddedStore({ path: join(folder, 'store.db'), catalog, clock })
+  const tokens = createAdminTokens({ records: store.records, clock, random: systemRandom })
   const address = { host: '127.0.0.1', port: 0, ssl: false, http2: false, proxyProtocol: false, reuseport: false }
   const server = createAdminServer({
     accessLog: null,
@@ -76,6 +79,11 @@ export async function openAdmin(part: Partial<AdminOptions> = {}, withoutDatabas
     logger: silentLogger,
     ...facts(),
     databaseLess: withoutDatabase ? loader(memory) : null,
+    clientAuthorities: [],
+    tokens,
+    access: createAccess({ auth: null, rateLimit: 0, tokens, clock }),
+    audit: null,
+    bodyBytesMax: 10 * 1024 * 1024,
     ...part,
   })
   const [bound] = await server.open()

@@ -1,0 +1,60 @@
+/** What a transaction changed, row by row, for whoever keeps a log of it. */
+import type { EntityCatalog } from '../entities/catalog.ts'
+import type { Row } from '../entities/config.ts'
+import { primaryKeyOf } from './row-key.ts'
+import type { EntityStore, StoreTransaction } from './store.ts'
+
+export interface RowChange {
+  readonly entity: string
+  /** Primary key. */
+  readonly id: string
+  /** As stored; null for a row that was not there before, or is not there any more. */
+  readonly before: Row | null
+  readonly after: Row | null
+}
+
+/** Null while nobody wants to know: then nothing is looked up. */
+export interface ChangeObserver {
+  listener: ((changes: readonly RowChange[]) => void) | null
+}
+
+/** Runs `work`, and tells what it changed once that is committed. An attempt that is repeated counts once. */
+export async function observedTransaction<T>(
+  store: EntityStore,
+  catalog: EntityCatalog,
+  work: (tx: StoreTransaction) => Promise<T>,
+  onChanges: (changes: readonly RowChange[]) => void,
+): Promise<T> {
+  let changes: RowChange[] = []
+  const result = await store.transaction(tx => {
+    changes = []
+    return work(observed(tx, catalog, changes))
+  })
+  if (changes.length > 0) onChanges(changes)
+  return result
+}
+
+function observed(tx: StoreTransaction, catalog: EntityCatalog, changes: RowChange[]): StoreTransaction {
+  const keyOf = (entity: string, row: Row) => String(row[primaryKeyOf(catalog.get(entity))])
+  return {
+    find: (entity, key) => tx.find(entity, key),
+    findBy: (entity, fields) => tx.findBy(entity, fields),
+    page: (entity, options) => tx.page(entity, options),
+    tags: options => tx.tags(options),
+    async insert(entity, row) {
+      await tx.insert(entity, row)
+      changes.push({ entity, id: keyOf(entity, row), before: null, after: row })
+    },
+    async update(entity, row) {
+      const id = keyOf(entity, row)
+      const before = await tx.find(entity, id)
+      await tx.update(entity, row)
+      changes.push({ entity, id, before, after: row })
+    },
+    async delete(entity, id) {
+      const before = await tx.find(entity, id)
+      await tx.delete(entity, id)
+      if (before !== null) changes.push({ entity, id, before, after: null })
+    },
+  }
+}
