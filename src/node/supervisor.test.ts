@@ -18,6 +18,8 @@ class FakeWorker extends EventEmitter {
   version = 0
   refusal: ConfigRefusal | null = null
   diesOnDelta = false
+  batchSizes: number[] = []
+  readonly #batches: (readonly ConfigChange[])[] = []
   #prepared: (() => void) | null = null
   #snapshot: ConfigChange[] = []
 
@@ -40,9 +42,12 @@ class FakeWorker extends EventEmitter {
     if (message.type === 'listen') tell({ type: 'listening', address: message.address })
     if (message.type === 'snapshot-begin') this.#snapshot = []
     if (message.type === 'snapshot-batch') this.#snapshot.push(...message.changes)
+    if (message.type === 'delta-batch') this.#batches.push(message.changes)
     if (message.type === 'delta') {
       if (this.diesOnDelta) return void this.kill()
-      this.#prepare(message.id, message.delta.changes, message.delta.version)
+      this.#batches.push(message.delta.changes)
+      this.batchSizes = this.#batches.map(batch => batch.length)
+      this.#prepare(message.id, this.#batches.splice(0).flat(), message.delta.version)
     }
     if (message.type === 'snapshot-end') {
       const changes = this.#snapshot
@@ -105,6 +110,19 @@ test('Supervisor applies a version in all workers and saves it', async t => {
     [['a'], ['a']],
   )
   assert.equal(copy.head().version, 1)
+})
+
+test('Supervisor hands a large delta to workers in slices', async t => {
+  const { supervisor, workers } = await twoWorkers(t)
+  const changes = Array.from({ length: 250 }, (_, i) => ({ entity: 'services', key: `s${i}`, row: { id: `s${i}` } }))
+  assert.deepEqual(await supervisor.applyDelta({ ...delta(1, 'a'), changes }), { ok: true })
+  for (const worker of workers) {
+    assert.deepEqual(worker.batchSizes, [100, 100, 50])
+    assert.deepEqual(
+      [...worker.rows.keys()],
+      changes.map(({ key }) => key),
+    )
+  }
 })
 
 test('Supervisor applies nothing anywhere when one worker refuses', async t => {

@@ -23,6 +23,8 @@ export type ToWorker =
   | { readonly type: 'snapshot-batch'; readonly id: number; readonly changes: readonly ConfigChange[] }
   | { readonly type: 'snapshot-end'; readonly id: number }
   | { readonly type: 'delta'; readonly id: number; readonly delta: ConfigDelta }
+  /** Changes of a larger delta, ahead of the message that has the rest of them and says what they are. */
+  | { readonly type: 'delta-batch'; readonly id: number; readonly changes: readonly ConfigChange[] }
   | { readonly type: 'commit' | 'discard'; readonly id: number }
   | { readonly type: 'answer'; readonly id: number; readonly answer: unknown }
   | { readonly type: 'collect'; readonly id: number }

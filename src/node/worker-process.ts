@@ -83,7 +83,11 @@ export class WorkerProcess {
 
   async prepareDelta(id: number, delta: ConfigDelta): Promise<Prepared> {
     const prepared = this.#next(`prepared ${id}`)
-    this.send({ type: 'delta', id, delta })
+    const { changes } = delta
+    let at = 0
+    for (; at + SLICE_ROWS < changes.length && !this.#hasExited; at += SLICE_ROWS)
+      await this.#sent({ type: 'delta-batch', id, changes: changes.slice(at, at + SLICE_ROWS) })
+    this.send({ type: 'delta', id, delta: at === 0 ? delta : { ...delta, changes: changes.slice(at) } })
     return preparedFrom(await prepared)
   }
 
@@ -93,12 +97,14 @@ export class WorkerProcess {
   /** Resolves when the batch has left this process, which keeps memory bounded. */
   async addToSnapshot(id: number, batch: readonly ConfigChange[]): Promise<void> {
     for (let at = 0; at < batch.length && !this.#hasExited; at += SLICE_ROWS) {
-      const changes = batch.slice(at, at + SLICE_ROWS)
-      await new Promise<void>(resolve => {
-        this.#child.send({ type: 'snapshot-batch', id, changes } satisfies ToWorker, () => resolve())
-      })
+      await this.#sent({ type: 'snapshot-batch', id, changes: batch.slice(at, at + SLICE_ROWS) })
     }
   }
+
+  #sent(message: ToWorker): Promise<void> {
+    return new Promise(resolve => this.#child.send(message, () => resolve()))
+  }
+
   async endSnapshot(id: number): Promise<Prepared> {
     const prepared = this.#next(`prepared ${id}`)
     this.send({ type: 'snapshot-end', id })

@@ -3,6 +3,7 @@ import { systemClock } from '../base/clock.ts'
 import { createLogFiles, logFileOf, type LogFiles } from '../base/log-files.ts'
 import { createLogger } from '../base/logger.ts'
 import { systemRandom } from '../base/random.ts'
+import type { ConfigChange } from '../entities/config.ts'
 import { proxySettingsFrom } from './proxy-settings-from.ts'
 import { enabledPlugins, nodeCatalog } from './enabled-plugins.ts'
 import type { BoundSocket } from './bound-sockets.ts'
@@ -11,7 +12,7 @@ import { createProxyEngine, type ProxyEngine } from '../proxy/engine.ts'
 import type { Preparation, RunningConfig, SnapshotPreparation } from '../proxy/running-config.ts'
 import { createRunningConfig } from '../proxy/running-config.ts'
 import { WorkerPeerHealth } from '../proxy/health/peer-health.ts'
-import { inTurns } from '../proxy/steps.ts'
+import { inTurns, type Steps } from '../proxy/steps.ts'
 import { createLeasedCounters } from '../sdk/leased-counters.ts'
 import { createLocalCounters } from '../sdk/local-counters.ts'
 import { createMetricRegistry } from '../sdk/metrics-registry.ts'
@@ -36,6 +37,7 @@ interface Running {
 
 let running: Running | null = null
 const snapshots = new Map<number, SnapshotPreparation>()
+const batches = new Map<number, ConfigChange[]>()
 const prepared = new Map<number, Preparation>()
 const asked = new Map<number, (answer: unknown) => void>()
 let nextAsk = 1
@@ -99,18 +101,27 @@ function receive(message: ToWorker, socket: unknown): void {
     case 'snapshot-end': {
       const snapshot = snapshots.get(message.id)!
       snapshots.delete(message.id)
-      // The main process sends nothing more about this version before it has the answer.
-      void inTurns(snapshot.finish()).then(preparation => settle(message.id, preparation))
+      return settle(message.id, snapshot.finish())
+    }
+    case 'delta-batch': {
+      const batch = batches.get(message.id)
+      if (batch === undefined) batches.set(message.id, [...message.changes])
+      else batch.push(...message.changes)
       return
     }
-    case 'delta':
-      return settle(message.id, running!.config.prepareDelta(message.delta))
+    case 'delta': {
+      const { id, delta } = message
+      const changes = [...(batches.get(id) ?? []), ...delta.changes]
+      batches.delete(id)
+      return settle(id, running!.config.prepareDelta({ ...delta, changes }))
+    }
     case 'commit':
       take(message.id)?.commit()
       tell({ type: 'committed', id: message.id })
       return
     case 'discard':
       snapshots.delete(message.id)
+      batches.delete(message.id)
       take(message.id)?.discard()
       return
     case 'answer':
@@ -130,7 +141,12 @@ function receive(message: ToWorker, socket: unknown): void {
   }
 }
 
-function settle(id: number, preparation: Preparation): void {
+/** Between the steps requests are served. The main process says nothing more of this version before it has the answer. */
+function settle(id: number, steps: Steps<Preparation>): void {
+  inTurns(steps).then(preparation => prepare(id, preparation), giveUp)
+}
+
+function prepare(id: number, preparation: Preparation): void {
   if (preparation.ok) prepared.set(id, preparation)
   tell({ type: 'prepared', id, refusal: preparation.ok ? null : preparation.refusal })
 }
@@ -187,13 +203,17 @@ function openLogs(settings: Settings): { files: LogFiles; accessLog: ((line: str
   return { files, accessLog: access === null ? null : files.to(access) }
 }
 
+/** The main process decides what becomes of a worker that cannot do what it is told. */
+function giveUp(error: Error): void {
+  log.crit(`worker: ${error.stack}`)
+  process.send!({ type: 'failed', message: error.message } satisfies FromWorker, () => process.exit(1))
+}
+
 process.on('message', (message, socket) => {
   try {
     receive(message as ToWorker, socket)
   } catch (error) {
-    // The main process decides what becomes of a worker that cannot do what it is told.
-    log.crit(`worker: ${(error as Error).stack}`)
-    process.send!({ type: 'failed', message: (error as Error).message } satisfies FromWorker, () => process.exit(1))
+    giveUp(error as Error)
   }
 })
 // Without its parent a worker has nobody to get configuration from, or to be stopped by.

@@ -262,8 +262,10 @@ export class Exchange implements RequestPhase, ResponsePhase, LogPhase, HashInpu
   }
 
   query(name: string): string | undefined {
-    const values = this.request.queryValues(name)
-    return values.length > 1 ? [...values].sort().join(',') : values[0]
+    // An argument without `=` is `true`, as in Kong; one alone that is empty counts as none.
+    const values: string[] = []
+    for (const [key, value] of this.request.queryArguments()) if (key === name) values.push(value ?? 'true')
+    return values.length > 1 ? values.sort().join(',') : values[0] || undefined
   }
 
   cookie(name: string): string | undefined {

@@ -5,24 +5,26 @@ import type { FieldErrors, Validation } from '../schema/validate.ts'
 import type { EntityDefinition } from '../schema/entity.ts'
 import type { ConfigOverlay } from './config-overlay.ts'
 import { type EntityTables, foreignKey } from './entity-index.ts'
-import { inSlices, type Steps } from './steps.ts'
+import { COMPILED_SLICE_ROWS, inSlices, type Steps } from './steps.ts'
 
 /** A stored row against its definition and subschema; the schema layer's business, handed in. */
 export type ValidateRow = (definition: EntityDefinition, row: Row) => Validation
 
 /** Puts each row's whole form in its place: rows of an older control plane lack fields that have a default here. */
-export function checkRows(
+export function* checkRows(
   overlay: ConfigOverlay,
   { catalog, validateRow }: { readonly catalog: EntityCatalog; readonly validateRow: ValidateRow },
-): ConfigRefusal | null {
+): Steps<ConfigRefusal | null> {
   for (const [entity, changed] of overlay.entries()) {
     const definition = catalog.find(entity)
     if (definition === null) {
       const [key] = changed.keys()
       return { entity, key: key ?? '', field: null, message: `unknown entity '${entity}'` }
     }
-    for (const [key, row] of changed) {
-      if (row === null) continue
+    for (const entry of inSlices(changed, COMPILED_SLICE_ROWS)) {
+      if (entry === null) yield
+      if (entry === null || entry[1] === null) continue
+      const [key, row] = entry
       const validation = validateRow(definition, row)
       if (!validation.ok) return { entity, key, ...firstError(validation.errors) }
       overlay.complete(entity, key, validation.row)
@@ -32,11 +34,16 @@ export function checkRows(
 }
 
 /** Every reference of a changed row leads somewhere, and nothing refers to a removed one. */
-export function checkReferences(overlay: ConfigOverlay, catalog: EntityCatalog): ConfigRefusal | null {
+export function* checkReferences(overlay: ConfigOverlay, catalog: EntityCatalog): Steps<ConfigRefusal | null> {
   for (const [entity, changed] of overlay.entries()) {
     const outgoing = catalog.foreignFields(entity)
     const incoming = catalog.references(entity)
-    for (const [key, row] of changed) {
+    for (const entry of inSlices(changed, COMPILED_SLICE_ROWS)) {
+      if (entry === null) {
+        yield
+        continue
+      }
+      const [key, row] = entry
       if (row === null) {
         const refusal = findOrphan(overlay, { entity, key, incoming })
         if (refusal !== null) return refusal

@@ -16,6 +16,7 @@ import { foreignKey } from './entity-index.ts'
 import { checkReferences, checkRows, type ValidateRow } from './running-config-checks.ts'
 import type { ConfigState, StateOptions } from './running-config-state.ts'
 import { Secrets } from './secrets.ts'
+import { COMPILED_SLICE_ROWS, inSlices, type Steps } from './steps.ts'
 import type { BalancerTools } from './balancer/upstream-targets.ts'
 import type { RouteEntries } from './router/route-entry.ts'
 
@@ -58,23 +59,25 @@ export class StagedChanges {
     this.#secrets = new Secrets(context, prefix => this.overlay.findBy('vaults', 'prefix', prefix))
   }
 
-  check(): ConfigRefusal | null {
-    const { catalog } = this.#context
+  *check(): Steps<ConfigRefusal | null> {
+    const { catalog, checksReferences } = this.#context
     return (
-      checkRows(this.overlay, this.#context) ??
-      (this.#context.checksReferences ? checkReferences(this.overlay, catalog) : null) ??
-      this.#checkCertificates()
+      (yield* checkRows(this.overlay, this.#context)) ??
+      (checksReferences ? yield* checkReferences(this.overlay, catalog) : null) ??
+      (yield* this.#checkCertificates())
     )
   }
 
-  compile(): ConfigRefusal | null {
+  *compile(): Steps<ConfigRefusal | null> {
     this.#stageUpstreams()
-    this.#stageServices()
-    return this.#stageRoutes() ?? this.#stagePlugins()
+    yield* this.#stageServices()
+    return (yield* this.#stageRoutes()) ?? (yield* this.#stagePlugins())
   }
 
-  #checkCertificates(): ConfigRefusal | null {
+  *#checkCertificates(): Steps<ConfigRefusal | null> {
     for (const [key, row] of this.overlay.changed('certificates')) {
+      // Keys are parsed, which takes as long as fifty routes.
+      yield
       const problem = row === null ? null : certificateProblem(row)
       if (problem !== null) return { entity: 'certificates', key, ...problem }
     }
@@ -103,14 +106,18 @@ export class StagedChanges {
     return staged === undefined ? (this.#state.upstreamsByName.get(name) ?? null) : staged
   }
 
-  #stageServices(): void {
+  *#stageServices(): Steps<void> {
     const { overlay } = this
     const sources = {
       balancerTools: this.#context.balancerTools,
       find: (entity: string, key: string) => this.#withSecrets(entity, overlay.find(entity, key)),
       upstreamByName: (name: string) => this.#upstreamByName(name),
     }
-    for (const id of this.#affectedServices()) {
+    for (const id of inSlices(this.#affectedServices(), COMPILED_SLICE_ROWS)) {
+      if (id === null) {
+        yield
+        continue
+      }
       const row = overlay.find('services', id)
       this.#services.set(id, isServiceEnabled(row) ? compileService(row, sources) : null)
     }
@@ -144,8 +151,13 @@ export class StagedChanges {
     return ids
   }
 
-  #stageRoutes(): ConfigRefusal | null {
-    for (const [key, row] of this.overlay.changed('routes')) {
+  *#stageRoutes(): Steps<ConfigRefusal | null> {
+    for (const entry of inSlices(this.overlay.changed('routes'), COMPILED_SLICE_ROWS)) {
+      if (entry === null) {
+        yield
+        continue
+      }
+      const [key, row] = entry
       if (row === null || !isHttpRoute(row)) {
         this.#routes.set(key, null)
         continue
@@ -160,8 +172,13 @@ export class StagedChanges {
     return null
   }
 
-  #stagePlugins(): ConfigRefusal | null {
-    for (const [id, row] of this.#affectedPlugins()) {
+  *#stagePlugins(): Steps<ConfigRefusal | null> {
+    for (const entry of inSlices(this.#affectedPlugins(), COMPILED_SLICE_ROWS)) {
+      if (entry === null) {
+        yield
+        continue
+      }
+      const [id, row] = entry
       if (!hasInstance(row)) {
         this.#instances.set(id, null)
         continue
@@ -296,15 +313,15 @@ function takesPart(route: LiveRoute): boolean {
   return route.slot === null || route.slot.current !== null
 }
 
-/** On refusal everything that was made is handed to `discard`. */
-export function stageChanges(
+/** On refusal everything that was made is handed to `discard`. Nothing may be committed before the last step. */
+export function* stageChanges(
   state: ConfigState,
   context: StageContext,
   changes: readonly ConfigChange[],
   discard: (instances: readonly PluginInstance[]) => void,
-): Staging {
+): Steps<Staging> {
   const staged = new StagedChanges(state, context, changes)
-  const refusal = staged.check() ?? staged.compile()
+  const refusal = (yield* staged.check()) ?? (yield* staged.compile())
   if (refusal === null) return { ok: true, staged }
   discard(staged.created)
   return { ok: false, refusal }

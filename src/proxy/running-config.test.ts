@@ -33,7 +33,7 @@ function fixture() {
   const row = rowBuilder(catalog, seededRandom(1))
   const refusal = (...changes: ConfigChange[]) => {
     const { version } = config.head
-    const preparation = config.prepareDelta({ from: version, ...headAt(version + 1), changes })
+    const preparation = finished(config.prepareDelta({ from: version, ...headAt(version + 1), changes }))
     assert.equal(preparation.ok, false)
     return preparation.ok ? null! : preparation.refusal
   }
@@ -56,7 +56,7 @@ test('prepareDelta() changes nothing until commit(), then everything at once', (
   const service = row('services', { host: '127.0.0.1' })
   const route = row('routes', { paths: ['/a'], service: id(service) })
   const changes = [put('services', service), put('routes', route)]
-  const preparation = config.prepareDelta({ from: 0, ...headAt(1), changes })
+  const preparation = finished(config.prepareDelta({ from: 0, ...headAt(1), changes }))
   assert.ok(preparation.ok)
   assert.equal(config.hasConfiguration, false)
   assert.equal(config.router.match(routerInput({ path: '/a' })), null)
@@ -103,7 +103,7 @@ test('prepareDelta() refuses with entity, key, field and message, and the runnin
 
 test('prepareDelta() refuses a delta that does not begin at the running version', () => {
   const { config } = fixture()
-  const preparation = config.prepareDelta({ from: 3, ...headAt(4), changes: [] })
+  const preparation = finished(config.prepareDelta({ from: 3, ...headAt(4), changes: [] }))
   assert.match(preparation.ok ? '' : preparation.refusal.message, /begins at version 3, but version 0 is running/)
 })
 

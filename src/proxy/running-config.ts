@@ -31,7 +31,7 @@ import type { Router } from './router/router.ts'
 import { checkAllReferences, type ValidateRow } from './running-config-checks.ts'
 import { isSameRow, stageChanges, type StageContext } from './running-config-stage.ts'
 import { ConfigState } from './running-config-state.ts'
-import type { Steps } from './steps.ts'
+import { finished, type Steps } from './steps.ts'
 import { createResolver } from './upstream/dns.ts'
 import type { Resolver } from './upstream/resolver.ts'
 
@@ -56,7 +56,8 @@ export interface RunningConfig {
   readonly rewriters: readonly PluginInstance[]
   /** By SNI (proxy.md 10), or null for the listener's default. */
   secureContext(sni: string): SecureContext | null
-  prepareDelta(delta: ConfigDelta): Preparation
+  /** Nothing else may be committed before its last step. */
+  prepareDelta(delta: ConfigDelta): Steps<Preparation>
   prepareSnapshot(head: ConfigHead): SnapshotPreparation
   /** Ends instances and timers. */
   close(): Promise<void>
@@ -145,12 +146,12 @@ class LiveConfig implements RunningConfig {
     return this.#state.secureContext(sni)
   }
 
-  prepareDelta(delta: ConfigDelta): Preparation {
+  *prepareDelta(delta: ConfigDelta): Steps<Preparation> {
     if (delta.from !== this.#head.version)
       return refused(`delta begins at version ${delta.from}, but version ${this.#head.version} is running`)
     const base = this.#head
     const context = { ...this.#context, checksReferences: true }
-    const staging = stageChanges(this.#state, context, delta.changes, instances => this.#end(instances))
+    const staging = yield* stageChanges(this.#state, context, delta.changes, instances => this.#end(instances))
     if (!staging.ok) return staging
     const head = { version: delta.version, config_hash: delta.config_hash }
     return {
@@ -194,7 +195,7 @@ class LiveConfig implements RunningConfig {
       add: changes => {
         if (refusal !== null) return
         const context = { ...this.#context, checksReferences: false }
-        const staging = stageChanges(state, context, changes, instances => this.#end(instances))
+        const staging = finished(stageChanges(state, context, changes, instances => this.#end(instances)))
         if (!staging.ok) {
           refusal = staging.refusal
           return

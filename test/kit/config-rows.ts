@@ -168,7 +168,7 @@ export const headAt = (version: number): ConfigHead => ({ version, config_hash: 
 export function change(config: RunningConfig, ...changes: ConfigChange[]): void {
   const from = config.head.version
   const delta: ConfigDelta = { from, ...headAt(from + 1), changes }
-  const preparation = config.prepareDelta(delta)
+  const preparation = finished(config.prepareDelta(delta))
   if (!preparation.ok) throw new Error(JSON.stringify(preparation.refusal))
   preparation.commit()
 }

@@ -108,6 +108,8 @@ test('compileHashSource() takes the first source that the request has, then the 
     [{ hash_on: 'consumer' }, hashInput({ credentialId: 'credential' }), 'credential'],
     [{ hash_on: 'ip' }, everything, '10.1.1.1'],
     [{ hash_on: 'path' }, everything, '/path'],
+    [{ hash_on: 'path' }, hashInput({ path: '/root/%2F.subdir/%28%29' }), '/root/.subdir/()'],
+    [{ hash_on: 'path' }, hashInput({ path: '/a/%2E%2e/%2e%2e/b%2F' }), '/b/'],
     [{ hash_on: 'header', hash_on_header: 'X-A' }, everything, 'a'],
     [{ hash_on: 'query_arg', hash_on_query_arg: 'q' }, everything, Buffer.from('größe').toString('latin1')],
     [{ hash_on: 'uri_capture', hash_on_uri_capture: 'id' }, everything, '7'],

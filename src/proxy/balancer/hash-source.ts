@@ -21,7 +21,7 @@ function compilePart(upstream: Row, field: 'hash_on' | 'hash_fallback'): Part {
     case 'ip':
       return input => input.clientIp
     case 'path':
-      return input => input.path
+      return input => decodedPath(input.path)
     case 'header': {
       const name = named('header')
       return input => input.header(name)
@@ -47,4 +47,19 @@ function compilePart(upstream: Row, field: 'hash_on' | 'hash_fallback'): Part {
 /** Query arguments are decoded text; what is hashed is their bytes. */
 function bytesOf(text: string | undefined): string | undefined {
   return text === undefined || /^[ -~]*$/.test(text) ? text : Buffer.from(text).toString('latin1')
+}
+
+/** nginx's `$uri`: every escape undone, and what that makes of slashes and dots resolved. Bytes as latin1. */
+function decodedPath(path: string): string {
+  if (!path.includes('%')) return path
+  const text = path.replace(/%[0-9a-fA-F]{2}/g, triplet => String.fromCharCode(Number.parseInt(triplet.slice(1), 16)))
+  const parts: string[] = []
+  const segments = text.split('/')
+  for (const segment of segments) {
+    if (segment === '..') parts.pop()
+    else if (segment !== '' && segment !== '.') parts.push(segment)
+  }
+  const last = segments.at(-1)!
+  const isFolder = last === '' || last === '.' || last === '..'
+  return parts.length === 0 ? '/' : `/${parts.join('/')}${isFolder ? '/' : ''}`
 }
