@@ -3,7 +3,7 @@ import { schemaDocument } from '../../schema/document.ts'
 import { validate } from '../../schema/validate.ts'
 import { schemaViolation } from '../../store/violations.ts'
 import type { AdminOptions } from '../admin-options.ts'
-import type { AdminRequest, Endpoint } from '../endpoint.ts'
+import type { AdminRequest, Endpoint, Handler } from '../endpoint.ts'
 import { entityInput } from '../entity-input.ts'
 import { json, message, type Reply } from '../reply.ts'
 
@@ -37,13 +37,18 @@ export function schemaEndpoints(options: AdminOptions): Endpoint[] {
       path: '/schemas/filters/{name}',
       methods: { GET: ({ params }) => message(404, `Filter '${params['name']}' not found`) },
     },
-    { path: '/schemas/plugins/validate', methods: { POST: request => tryOut(options, 'plugins', request) } },
-    { path: '/schemas/vaults/validate', methods: { POST: request => tryOut(options, 'vaults', request) } },
+    { path: '/schemas/plugins/validate', ...asking(request => tryOut(options, 'plugins', request)) },
+    { path: '/schemas/vaults/validate', ...asking(request => tryOut(options, 'vaults', request)) },
     {
       path: '/schemas/{name}/validate',
-      methods: { POST: request => tryOut(options, request.params['name']!, request) },
+      ...asking(request => tryOut(options, request.params['name']!, request)),
     },
   ]
+}
+
+/** A POST that changes nothing. */
+function asking(answer: Handler): Pick<Endpoint, 'methods' | 'changesNothing'> {
+  return { methods: { POST: answer }, changesNothing: true }
 }
 
 function subschemaReply({ catalog }: AdminOptions, entity: string, name: string): Reply | null {

@@ -63,6 +63,7 @@ test('each change has an entry with who, when, what, before and after; newest fi
   clock.advance(1000)
   const { body: updated } = await ask('PATCH /services/s', { host: 'b.test' })
   await ask('GET /services/s')
+  await ask('POST /schemas/services/validate', { name: 'x', host: 'a.test' })
   await ask('POST /services', { name: 's', host: 'again.test' })
   await ask('POST /services', { nonsense: true })
   clock.advance(1000)
