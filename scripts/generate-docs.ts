@@ -2,7 +2,10 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { bundledCatalog } from './bundled-catalog.ts'
+import { entityPaths, entityTypes } from './generate-types.ts'
 import { pluginPages } from './generate-plugin-docs.ts'
+import { fileSchema } from '../src/declarative/file-schema.ts'
 import { defaultConf, settingsReference } from '../src/settings/settings-reference.ts'
 
 /** Path from the root of the repository, and what belongs there. */
@@ -10,6 +13,9 @@ export const generated: Readonly<Record<string, () => string>> = {
   'kong.conf.default': defaultConf,
   'docs/configuration.md': settingsReference,
   ...pluginPages,
+  'schemas/kong.schema.json': () => `${JSON.stringify(fileSchema(bundledCatalog), null, 1)}\n`,
+  'src/configuration/entity-types.ts': entityTypes,
+  'src/client/entity-paths.ts': entityPaths,
 }
 
 export const generatedPath = (name: string): string => fileURLToPath(new URL(`../${name}`, import.meta.url))

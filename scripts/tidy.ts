@@ -15,6 +15,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   store: ['base', 'schema', 'entities'],
   proxy: ['base', 'schema', 'entities', 'sdk'],
   cluster: ['base', 'schema', 'entities', 'declarative'],
+  configuration: [],
+  client: ['configuration'],
   admin: ['base', 'schema', 'entities', 'sdk', 'declarative', 'store'],
   status: ['base'],
   node: [
@@ -49,7 +51,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   kysely: ['src/store/'],
   pg: ['src/store/postgres/', 'test/', 'bench/'],
   'cassandra-driver': ['src/store/cassandra/', 'test/', 'bench/'],
-  yaml: ['src/declarative/'],
+  yaml: ['src/declarative/', 'test/'],
   '@fastify/busboy': ['src/admin/'],
 }
 
@@ -77,10 +79,20 @@ const FORBIDDEN_NAMES = new Set([
 const FILE_LINES_MAX = 500
 /** Files that may be longer, each with its reason. */
 const LONG_FILES: Record<string, string> = {
+  'src/configuration/entity-types.ts': 'generated from the schemas: every field of every entity and plugin',
   'src/settings/definition.ts': 'one table: every property of kong.conf, with its description',
 }
 /** A ratchet: functions of this length fail, so that short ones do not creep past the wall; longer ones are listed. */
 const FUNCTION_LINES = { from: 71, to: 80 }
+
+/** What is run, or imported by others than us. */
+const ENTRIES = [
+  'src/main.ts',
+  'src/worker.ts',
+  'src/sdk/sdk.ts',
+  'src/configuration/define-config.ts',
+  'src/client/admin-client.ts',
+]
 
 const failures: string[] = []
 const fail = (file: string, message: string) => failures.push(`${file}: ${message}`)
@@ -172,7 +184,7 @@ function checkCycles(files: readonly string[], texts: ReadonlyMap<string, string
 }
 
 function checkDeadFiles(files: readonly string[], texts: ReadonlyMap<string, string>): void {
-  const imported = new Set<string>(['src/main.ts', 'src/sdk/sdk.ts', 'src/worker.ts'])
+  const imported = new Set<string>(ENTRIES)
   for (const [file, text] of texts) {
     for (const [, path] of text.matchAll(/'(\.[^']+\.ts)'/g)) imported.add(normalize(join(dirname(file), path!)))
   }

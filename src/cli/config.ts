@@ -53,10 +53,10 @@ async function parseFile(invocation: Invocation, context: CommandContext): Promi
   if (isImport) demandStore(settings, 'db_import')
   const [file] = invocation.positionals
   if (file === undefined) throw new CliError('expected a declarative configuration file; see `kong config --help`')
-  const { parseConfiguration, importRows } = await offline()
+  const { parseConfiguration, importRows, describeFailure } = await offline()
   const path = resolve(context.folder, file)
   const parsed = parseConfiguration(settings, readFile(path), path)
-  if (!parsed.ok) throw new CliError(`Failed parsing:\n${parsed.message}`)
+  if (!parsed.ok) throw new CliError(`Failed parsing:\n${describeFailure(file, parsed)}`)
   if (!isImport) {
     context.terminal.print('parse successful')
     return 0

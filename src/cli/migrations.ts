@@ -142,7 +142,7 @@ async function list(migrations: StoreMigrations, { terminal, options }: Migratio
     const found = { needs_bootstrap: needsBootstrap, executed, ...(missing.length > 0 ? { new: missing } : {}) }
     terminal.printRaw(JSON.stringify(found))
   } else if (needsBootstrap) {
-    terminal.print(`Database needs bootstrapping.\n\n${NEEDS_BOOTSTRAP}`)
+    terminal.print(`Database needs bootstrapping or is older than Kong 1.0.\n\n${NEEDS_BOOTSTRAP}`)
   } else {
     terminal.print(`Executed migrations:\n  core: ${executed.join(', ')}`)
     if (missing.length > 0)

@@ -1,5 +1,6 @@
 /** The life of a node in this process: start, signals, end. The same for a background node and one in the foreground. */
 import { writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { systemClock } from '../base/clock.ts'
 import { createLogFiles, logFileOf, type LogFiles } from '../base/log-files.ts'
 import { createLogger, type Logger } from '../base/logger.ts'
@@ -81,6 +82,8 @@ async function live(options: NodeProcessOptions, paths: PrefixPaths, files: LogF
         files.reopen()
         handle.reopenLogs()
       },
+      // nginx's words, by which log watchers know a signal.
+      onSignal: name => log.notice(`signal ${constants.signals[name]} (${name}) received from outside`),
       onError: (name, error) => log.error(`${name} failed: ${error.message}`),
     })
     const { reason } = await handle.finished
@@ -106,6 +109,7 @@ interface SignalActions {
   quit(): Promise<void>
   reload(): Promise<void>
   reopen(): void
+  onSignal(name: NodeJS.Signals): void
   onError(name: string, error: Error): void
 }
 
@@ -124,7 +128,8 @@ function listenToSignals(): Signals {
       early.push(signal)
       return
     }
-    const { stop, quit, reload, reopen, onError } = actions
+    const { stop, quit, reload, reopen, onSignal, onError } = actions
+    onSignal(signal)
     const run = (name: string, action: () => void | Promise<void>) => {
       Promise.resolve()
         .then(action)

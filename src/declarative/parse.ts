@@ -12,6 +12,7 @@ import { isObject } from '../schema/defaults.ts'
 import { luaText } from '../schema/messages.ts'
 import { declarableEntities, type DocumentTree, type Item, readTree, treeErrors, walkItems } from './document-tree.ts'
 import { deterministicId } from './entity-ids.ts'
+import { type ErrorPlace, errorPlaces, formatPlaces } from './error-places.ts'
 import { migrateDocument } from './migrate-paths.ts'
 import { type ErrorTree, prettyErrors } from './pretty-errors.ts'
 import { readText } from './read-text.ts'
@@ -47,13 +48,28 @@ export type ParsedConfig =
       /** 32 hex characters: of the text, or of the value where there was none. */
       readonly hash: string
     }
-  | { readonly ok: false; readonly errors: ErrorTree; readonly message: string }
+  | FailedConfig
+
+export interface FailedConfig {
+  readonly ok: false
+  readonly errors: ErrorTree
+  /** All errors, in Kong's words. */
+  readonly message: string
+  /** The same in the text that they are in; nothing where there was none, or where it could not be read. */
+  readonly places: readonly ErrorPlace[]
+}
 
 /** `filename` decides between JSON and YAML; without it both are tried. */
 export function parseText(text: string, filename: string | undefined, context: ParseContext): ParsedConfig {
   const read = readText(text, filename)
-  if (!read.ok) return { ok: false, errors: { error: read.error }, message: read.error }
-  return parseDocument(read.document, context, read.hash)
+  if (!read.ok) return { ok: false, errors: { error: read.error }, message: read.error, places: [] }
+  const parsed = parseDocument(read.document, context, read.hash)
+  return parsed.ok ? parsed : { ...parsed, places: errorPlaces(text, parsed.errors) }
+}
+
+/** For people: Kong's text, then one line for each error that begins with `name:line:column`. */
+export function describeFailure(name: string, { message, places }: FailedConfig): string {
+  return places.length === 0 ? message : `${message}\n\n${formatPlaces(name, places)}`
 }
 
 export function parseDocument(
@@ -95,7 +111,7 @@ function valueHash(items: readonly Item[], transform: boolean): string {
 }
 
 function refused(errors: ErrorTree): ParsedConfig {
-  return { ok: false, errors, message: prettyErrors(errors) }
+  return { ok: false, errors, message: prettyErrors(errors), places: [] }
 }
 
 /** Primary keys of all items, parents first: the ids of children may build on them. */

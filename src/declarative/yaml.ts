@@ -20,10 +20,12 @@ import { setMember } from '../schema/defaults.ts'
 /** Aliases can make a small file mean a huge value: so many nodes may come from them, enough for any real file. */
 const ALIASED_NODES_MAX = 1_000_000
 const DEPTH_MAX = 200
+/** Told at once; the first wrong indent can make each line after it an error. */
+const ERRORS_MAX = 10
 
 export class YamlError extends Error {}
 
-/** The first document of the text. Throws YamlError with `line:column: reason`. */
+/** The first document of the text. Throws YamlError with `line:column: reason` of each error. */
 export function parseYaml(text: string): unknown {
   const lines = new LineCounter()
   const documents = parseAllDocuments(text, {
@@ -36,10 +38,12 @@ export function parseYaml(text: string): unknown {
   })
   const first = Array.isArray(documents) ? documents[0] : undefined
   if (first === undefined) return null
-  const [error] = first.errors
-  if (error !== undefined) {
-    const { line, col } = lines.linePos(error.pos[0])
-    throw new YamlError(`${line}:${col}: ${error.message}`)
+  if (first.errors.length > 0) {
+    const texts = first.errors.slice(0, ERRORS_MAX).map(({ pos, message }) => {
+      const { line, col } = lines.linePos(pos[0])
+      return `${line}:${col}: ${message}`
+    })
+    throw new YamlError(texts.join('; '))
   }
   const reader = new Reader(first as Document)
   return first.contents === null ? null : reader.read(first.contents as Node, 0)

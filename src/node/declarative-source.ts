@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs'
 import type { Clock } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
 import type { DatabaseLess, DeclarativeRows } from '../admin/admin-options.ts'
-import { parseText } from '../declarative/parse.ts'
+import { describeFailure, parseText } from '../declarative/parse.ts'
 import type { ApplyOutcome } from '../cluster/link.ts'
 import type { SavedConfig } from '../cluster/saved-config.ts'
 import { EMPTY_CONFIG_HASH, type ConfigHead } from '../entities/config.ts'
@@ -124,8 +124,11 @@ export function readDeclared(
     randomBytes: count => random.bytes(count),
   })
   if (parsed.ok) return parsed
-  const name = declarative_config_string === null ? `file ${declarative_config}` : 'string'
-  throw new Error(`error parsing declarative config ${name}:\n${parsed.message}`)
+  const [kind, name] =
+    declarative_config_string === null
+      ? [`file ${declarative_config}`, declarative_config!]
+      : ['string', 'declarative_config_string']
+  throw new Error(`error parsing declarative config ${kind}:\n${describeFailure(name, parsed)}`)
 }
 
 function readFile(path: string): string {

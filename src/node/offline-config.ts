@@ -14,6 +14,8 @@ import { readDeclared } from './declarative-source.ts'
 import { nodeCatalog } from './enabled-plugins.ts'
 import { openMigrations, openStore } from './open-store.ts'
 
+export { describeFailure } from '../declarative/parse.ts'
+
 /** `filename` decides between JSON and YAML. */
 export function parseConfiguration(settings: Settings, text: string, filename: string): ParsedConfig {
   return parseText(text, filename, {

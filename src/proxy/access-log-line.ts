@@ -2,13 +2,16 @@
 import { escapeLogged, timestampOf } from '../base/log-line.ts'
 import type { Exchange } from './exchange.ts'
 
+/** As nginx writes them. */
+const PROTOCOLS = { '1.0': 'HTTP/1.0', '1.1': 'HTTP/1.1', '2': 'HTTP/2.0' } as const
+
 export function accessLogLine(exchange: Exchange): string {
   const { head } = exchange
   const user = remoteUser(head.find('authorization'))
   const referer = escapeLogged(head.find('referer') ?? '-')
   const agent = escapeLogged(head.find('user-agent') ?? '-')
   const bodyBytes = Math.max(0, exchange.responseBytes - exchange.sentHead.length)
-  const request = escapeLogged(`${head.method} ${head.target} HTTP/1.${head.minor}`)
+  const request = escapeLogged(`${head.method} ${head.target} ${PROTOCOLS[head.version]}`)
   const time = timestampOf(exchange.context.clock.now())
   return (
     `${exchange.clientIp} - ${user} [${time}] "${request}" ${exchange.status} ${bodyBytes} ` +

@@ -27,8 +27,8 @@ export class ClientRequestView implements ClientRequest {
     return this.#exchange.client.scheme
   }
 
-  get httpVersion(): '1.0' | '1.1' {
-    return this.#exchange.head.minor === 0 ? '1.0' : '1.1'
+  get httpVersion(): '1.0' | '1.1' | '2' {
+    return this.#exchange.head.version
   }
 
   get host(): string {

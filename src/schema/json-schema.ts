@@ -69,7 +69,8 @@ function isNullable(field: Field, { use }: JsonSchemaOptions): boolean {
 }
 
 function orNull(schema: JsonSchema): JsonSchema {
-  const { type, enum: values } = schema
+  const { type, enum: values, anyOf } = schema
+  if (Array.isArray(anyOf) && type === undefined) return { ...schema, anyOf: [...anyOf, { type: 'null' }] }
   if (typeof type !== 'string') return { anyOf: [schema, { type: 'null' }] }
   return { ...schema, type: [type, 'null'], ...(Array.isArray(values) && { enum: [...values, null] }) }
 }
@@ -127,7 +128,7 @@ function stringShape(field: Field): JsonSchema {
   const { one_of, not_one_of, eq, uuid, starts_with, referenceable, len_min = 1 } = field
   const plain: JsonSchema = {
     type: 'string',
-    ...(one_of !== undefined && { enum: one_of }),
+    ...(one_of !== undefined && one_of.length > 0 && { enum: one_of }),
     ...(not_one_of !== undefined && { not: { enum: not_one_of } }),
     ...(eq !== undefined && { const: eq }),
     ...(uuid === true && { format: 'uuid' }),
@@ -142,7 +143,7 @@ function stringShape(field: Field): JsonSchema {
 function numberShape({ type, one_of, not_one_of, eq, between, gt }: Field): JsonSchema {
   return {
     type,
-    ...(one_of !== undefined && { enum: one_of }),
+    ...(one_of !== undefined && one_of.length > 0 && { enum: one_of }),
     ...(not_one_of !== undefined && { not: { enum: not_one_of } }),
     ...(eq !== undefined && { const: eq }),
     ...(between !== undefined && { minimum: between[0], maximum: between[1] }),

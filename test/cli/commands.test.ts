@@ -139,7 +139,10 @@ test('kong config parses, imports and exports declarative files', async () => {
   writeFileSync(join(folder, 'bad.yml'), '_format_version: "3.0"\nservices:\n- name: a\n')
   assert.equal(
     (await kong('config parse bad.yml')).err,
-    failure("Failed parsing:\nin 'services':\n  - in entry 1 of 'services':\n    in 'host': required field missing"),
+    failure(
+      "Failed parsing:\nin 'services':\n  - in entry 1 of 'services':\n    in 'host': required field missing\n\n" +
+        'bad.yml:3:3: services[1].host: required field missing',
+    ),
   )
   assert.match((await kong('config parse none.yml')).err, /none\.yml: No such file or directory/)
   writeFileSync(

@@ -7,17 +7,21 @@ import type { PostgresOptions } from '../../src/store/postgres/connection-option
 import { openPostgresMigrations } from '../../src/store/postgres/postgres-migrations.ts'
 import { openPostgresStore } from '../../src/store/postgres/open-postgres-store.ts'
 import type { EntityStore } from '../../src/store/store.ts'
-import { postgresIsMissing, type PostgresServer, startPostgres } from '../kit/postgres.ts'
+import { postgresIsMissing, type PostgresServer, postgresVersions, startPostgres } from '../kit/postgres.ts'
 import { contractCatalog } from './store.catalog.ts'
 import { storeContract } from './store.contract.ts'
 import { type OpenStore, raceProcesses, rowBuilders } from './store.kit.ts'
 import { storeChangesContract } from './store-changes.contract.ts'
 import { storeReadsContract } from './store-reads.contract.ts'
 
-describe('store on PostgreSQL', { skip: postgresIsMissing() }, () => {
+for (const { name, ...where } of postgresVersions()) {
+  describe(`store on ${name}`, { skip: postgresIsMissing() }, () => storeOn(where))
+}
+
+function storeOn(where: { readonly programs?: string }): void {
   let server: PostgresServer
   before(async () => {
-    server = await startPostgres()
+    server = await startPostgres([], where)
   })
   after(() => server.close())
 
@@ -100,4 +104,4 @@ describe('store on PostgreSQL', { skip: postgresIsMissing() }, () => {
       /no tables yet; run 'kong migrations bootstrap'/,
     )
   })
-})
+}

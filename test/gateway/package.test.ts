@@ -10,6 +10,7 @@ const ROOT = join(import.meta.dirname, '../..')
 
 /** What a checkout has, and a build and `npm pack` need. */
 const SOURCES = ['bin', 'src', 'LICENSE', 'README.md', 'kong.conf.default', 'package.json'].concat([
+  'schemas',
   'tsconfig.json',
   'tsconfig.build.json',
 ])
@@ -108,6 +109,27 @@ export default definePlugin({
       execFileSync(process.execPath, ['--input-type=module', '-e', program], { cwd: app, encoding: 'utf8' }),
       'greeting\n',
     )
+  })
+
+  await t.test('a configuration and a client can be written in TypeScript, and editors find the schema', () => {
+    const program = `import { defineConfig } from 'silverback/config'
+import { createAdminClient } from 'silverback/client'
+export default defineConfig({ services: [{ url: 'http://a.test', plugins: [{ name: 'rate-limiting', config: { minute: 5 } }] }] })
+export const made = () => createAdminClient({ url: 'http://localhost:8001' }).services.create({ url: 'http://a.test' })
+// @ts-expect-error no such plugin
+defineConfig({ plugins: [{ name: 'rate-limit' }] })
+`
+    writeFileSync(join(app, 'kong.config.ts'), program)
+    const flags = '--noEmit --strict --module nodenext --target es2024 --types node --typeRoots'.split(' ')
+    const types = join(ROOT, 'node_modules/@types')
+    const tsc = spawnSync(join(ROOT, 'node_modules/.bin/tsc'), [...flags, types, 'kong.config.ts'], {
+      cwd: app,
+      encoding: 'utf8',
+    })
+    assert.equal(tsc.status, 0, tsc.stdout)
+    const schema = "console.log(import.meta.resolve('silverback/kong.schema.json'))"
+    const found = execFileSync(process.execPath, ['--input-type=module', '-e', schema], { cwd: app, encoding: 'utf8' })
+    assert.ok(existsSync(new URL(found.trim())), found)
   })
 
   await t.test('it says which Node it needs when there is an older one, or none', () => {

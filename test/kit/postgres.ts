@@ -29,33 +29,50 @@ export interface ServerControl {
 }
 
 const outside = process.env['KONG_TEST_POSTGRES']
-const programs = globSync('/usr/lib/postgresql/*/bin/initdb')
-  .sort()
-  .at(-1)
-  ?.replace(/\/initdb$/, '')
+/** Folders of other servers' programs, by colon: the contract of the store is kept on each. */
+const others = (process.env['KONG_TEST_POSTGRES_BIN'] ?? '').split(':').filter(folder => folder !== '')
+const programs =
+  globSync('/usr/lib/postgresql/*/bin/initdb')
+    .sort()
+    .at(-1)
+    ?.replace(/\/initdb$/, '') ?? others[0]
+
+/** Each server that the contract is tested on: what to call it, and where its programs are. */
+export function postgresVersions(): readonly { readonly name: string; readonly programs?: string }[] {
+  if (outside !== undefined || programs === undefined) return [{ name: 'PostgreSQL' }]
+  return [...new Set([programs, ...others])].map(folder => ({ name: versionOf(folder), programs: folder }))
+}
+
+/** `postgres (PostgreSQL) 18.4 …`. */
+function versionOf(folder: string): string {
+  const text = execFileSync(join(folder, 'postgres'), ['--version'], { encoding: 'utf8' })
+  return `PostgreSQL ${/\d+(\.\d+)?/.exec(text)?.[0] ?? text.trim()}`
+}
 
 /** Why tests on PostgreSQL are skipped; false when they run. */
 export function postgresIsMissing(): string | false {
   if (outside !== undefined || programs !== undefined) return false
   if (process.env['KONG_TEST_REQUIRE'] === 'all') return false // Starting it then fails, as it should.
-  return 'no PostgreSQL server is installed: apt-get install postgresql, or KONG_TEST_POSTGRES=user:password@host:port'
+  return 'no PostgreSQL server is installed: apt-get install postgresql, KONG_TEST_POSTGRES=user:password@host:port, or KONG_TEST_POSTGRES_BIN=folder'
 }
 
 export interface StartOptions {
   /** Turns TLS on. */
   readonly certificate?: { readonly cert: string; readonly key: string }
+  /** Folder of the server's programs, if not the usual ones. */
+  readonly programs?: string
 }
 
 export async function startPostgres(
   settings: readonly string[] = [],
-  { certificate }: StartOptions = {},
+  { certificate, programs: folderOfPrograms = programs }: StartOptions = {},
 ): Promise<PostgresServer> {
   if (outside !== undefined) return outsideServer(outside)
-  if (programs === undefined) throw new Error('no PostgreSQL server is installed: apt-get install postgresql')
+  if (folderOfPrograms === undefined) throw new Error('no PostgreSQL server is installed: apt-get install postgresql')
   const folder = mkdtempSync(join(tmpdir(), 'postgres-'))
   const owner = ownerOf(folder)
   const run = (program: string, args: readonly string[]) =>
-    execFileSync(join(programs, program), args, { ...owner, cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+    execFileSync(join(folderOfPrograms, program), args, { ...owner, cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
   const data = join(folder, 'data')
   const password = randomBytes(12).toString('hex')
   const passwordFile = join(folder, 'password')

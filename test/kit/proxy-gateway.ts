@@ -95,6 +95,7 @@ export interface GatewayOptions {
   readonly clock?: Clock
   readonly rawAccept?: boolean
   readonly ssl?: boolean
+  readonly http2?: boolean
   readonly proxyProtocol?: boolean
   readonly hasConfiguration?: boolean
   readonly secureContext?: (sni: string) => SecureContext | null
@@ -144,6 +145,7 @@ export async function aGateway(t: TestContext, options: GatewayOptions): Promise
   const port = await engine.attach(null, {
     ...localAddress,
     ssl: options.ssl === true,
+    http2: options.http2 === true,
     proxyProtocol: options.proxyProtocol === true,
   })
   return { port, engine, logged, accessLog, outcomes }

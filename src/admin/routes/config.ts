@@ -1,8 +1,9 @@
 /** `/config`: the whole configuration of a node without a database, read and replaced as one declarative file. */
+import { errorPlaces } from '../../declarative/error-places.ts'
 import { exportYaml } from '../../declarative/export.ts'
 import { flattenErrors } from '../../declarative/flatten.ts'
 import { loadedEntities, parseDocument } from '../../declarative/parse.ts'
-import { declarativeErrorBody } from '../../declarative/pretty-errors.ts'
+import { declarativeErrorBody, type ErrorTree } from '../../declarative/pretty-errors.ts'
 import { readText } from '../../declarative/read-text.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Row } from '../../entities/config.ts'
@@ -69,13 +70,26 @@ async function load(options: AdminOptions, target: DatabaseLess, request: AdminR
   if (isKnown && parameter(request, 'check_hash') === '1') return { status: 304 }
   const context = { catalog, nowMs: clock.now(), uuid: random.uuid, randomBytes: random.bytes }
   const parsed = parseDocument(document, context, hash)
-  if (!parsed.ok) {
-    if (!isTruthy(parameter(request, 'flatten_errors'))) return json(400, declarativeErrorBody(parsed.errors))
-    const { flattened, rest } = flattenErrors(document, parsed.errors, catalog)
-    return json(400, { ...declarativeErrorBody(parsed.errors, flattened), fields: rest })
-  }
+  if (!parsed.ok) return json(400, failureBody({ options, request, source, document, errors: parsed.errors }))
   await target.replace({ rows: parsed.rows, hash: parsed.hash })
   return json(201, loadedEntities(parsed.rows))
+}
+
+interface Failure {
+  readonly options: AdminOptions
+  readonly request: AdminRequest
+  readonly source: string | object
+  readonly document: Readonly<Record<string, unknown>>
+  readonly errors: ErrorTree
+}
+
+/** Kong's body; with `error_positions`, also where in the text each error is. */
+function failureBody({ options, request, source, document, errors }: Failure): object {
+  const asked = (name: string) => isTruthy(parameter(request, name))
+  const places = typeof source === 'string' && asked('error_positions') && { positions: errorPlaces(source, errors) }
+  if (!asked('flatten_errors')) return { ...declarativeErrorBody(errors), ...places }
+  const { flattened, rest } = flattenErrors(document, errors, options.catalog)
+  return { ...declarativeErrorBody(errors, flattened), fields: rest, ...places }
 }
 
 /** The document itself, its text, or null when there is none. */
@@ -83,7 +97,7 @@ function sourceOf({ body }: AdminRequest): string | Record<string, unknown> | nu
   if (body.kind === 'yaml') return body.text === '' ? null : body.text
   if (body.kind === 'form') return body.pairs.find(([name]) => name === 'config')?.[1] ?? null
   if (body.kind === 'none') return null
-  const { check_hash: _hash, flatten_errors: _flatten, ...document } = body.value
+  const { check_hash: _hash, flatten_errors: _flatten, error_positions: _positions, ...document } = body.value
   if ('_format_version' in document) return document
   return typeof document['config'] === 'string' ? document['config'] : document
 }

@@ -52,12 +52,13 @@ export function frameAnswer(exchange: Exchange, upstream: ResponseHead | null, b
     const length = upstream === null ? `${bodyLength}` : upstream.known(CONTENT_LENGTH)
     if (exchange.status !== 204 && length !== '') framing = `Content-Length: ${length}\r\n`
   } else if (bodyLength >= 0) framing = `Content-Length: ${bodyLength}\r\n`
-  else if (head.minor === 1) {
+  else if (head.minor === 1 && !head.isHttp2) {
     exchange.sendsChunks = true
     framing = 'Transfer-Encoding: chunked\r\n'
   }
   const endsByClose = !isBodiless && (bodyLength === CHUNKED || bodyLength === UNTIL_CLOSE) && head.minor === 0
   exchange.keepAlive = !endsByClose && client.canKeepAlive()
+  if (head.isHttp2) return framing
   return framing + (exchange.keepAlive ? 'Connection: keep-alive\r\n' : 'Connection: close\r\n')
 }
 

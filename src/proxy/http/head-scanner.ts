@@ -117,6 +117,29 @@ export class HeadScanner {
     }
   }
 
+  /** Forgets all fields, for a head that does not come as text. */
+  protected clearFields(): void {
+    this.count = 0
+    this.seen = 0
+    this.repeated = 0
+  }
+
+  /** Notes a field whose line `name: value` begins at `start` of the text. False if there are too many. */
+  protected noteField(start: number, nameLength: number, valueLength: number, id: number): boolean {
+    if (this.count === this.ids.length) {
+      if (this.count === this.#fieldsMax) return false
+      this.#grow()
+    }
+    const offsets = this.#offsets
+    const at = this.count * STRIDE
+    offsets[at] = start
+    offsets[at + 1] = start + nameLength
+    offsets[at + 2] = start + nameLength + 2
+    offsets[at + 3] = start + nameLength + 2 + valueLength
+    this.#noteId(id)
+    return true
+  }
+
   #refuseName(byte: number, atStart: boolean): ScanResult {
     if (atStart && (byte === SPACE || byte === TAB)) return this.refuse(400, 'folded header line')
     if (byte === SPACE || byte === TAB) return this.refuse(400, 'space before colon')

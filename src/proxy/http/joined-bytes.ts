@@ -41,7 +41,7 @@ const NO_TRAILERS = new Set([
   'location',
 ])
 
-function trailerLines(trailers: TrailerSection): string {
+export function trailerLines(trailers: TrailerSection): string {
   let lines = ''
   for (let index = 0; index < trailers.count; index++) {
     const name = trailers.nameAt(index)

@@ -25,6 +25,8 @@ export class RequestHead extends HeadScanner {
   /** Nothing in `target` needs to be decoded, escaped or resolved; slashes may still be doubled. */
   isPlain = true
   minor: 0 | 1 = 1
+  /** Came by HTTP/2; `minor` is 1 then. */
+  readonly isHttp2: boolean = false
   /** As sent, or of an absolute-form target; '' for an HTTP/1.0 request without Host. */
   host = ''
   /** Part of `host` that is the name; IPv6 addresses keep their brackets. */
@@ -38,6 +40,11 @@ export class RequestHead extends HeadScanner {
   /** Asks to change to WebSocket; the only protocol Kong lets through. */
   upgradesToWebsocket = false
   acceptsTrailers = false
+
+  get version(): '1.0' | '1.1' | '2' {
+    if (this.isHttp2) return '2'
+    return this.minor === 0 ? '1.0' : '1.1'
+  }
 
   /** Returns the position after the head, NEED_MORE, or a refusal. */
   parse(bytes: Buffer, from: number, to: number): ScanResult {
@@ -53,12 +60,17 @@ export class RequestHead extends HeadScanner {
     const end = this.scanFields(bytes, lineEnd, to, start)
     if (end <= 0) return end
     this.text = bytes.toString('latin1', start, end)
-    const fault = this.#checkTarget() || this.#checkHost() || this.#checkFraming()
+    const fault = this.check()
     return fault === 0 ? end : fault
   }
 
-  #methodEnd = 0
-  #targetEnd = 0
+  /** What must hold of a head whose text is complete: 0, or a refusal. */
+  protected check(): ScanResult {
+    return this.#checkTarget() || this.#checkHost() || this.#checkFraming()
+  }
+
+  protected methodEnd = 0
+  protected targetEnd = 0
 
   #scanRequestLine(bytes: Uint8Array, start: number, to: number): ScanResult {
     const classes = CHARACTER_CLASSES
@@ -67,14 +79,14 @@ export class RequestHead extends HeadScanner {
     if (i - start > METHOD_BYTES_MAX) return this.refuse(400, 'method too long')
     if (i >= to) return NEED_MORE
     if (bytes[i] !== SPACE || i === start) return this.refuse(400, 'illegal method')
-    this.#methodEnd = i - start
+    this.methodEnd = i - start
     const targetStart = ++i
     let found = 0
     while (i < to && (classes[bytes[i]!]! & TARGET) !== 0) found |= classes[bytes[i++]!]!
     if (i >= to) return NEED_MORE
     this.isPlain = (found & ODD_IN_TARGET) === 0
     if (bytes[i] !== SPACE || i === targetStart) return this.refuse(400, 'illegal request target')
-    this.#targetEnd = i - start
+    this.targetEnd = i - start
     return this.#scanVersion(bytes, i + 1, to)
   }
 
@@ -88,7 +100,7 @@ export class RequestHead extends HeadScanner {
     }
     if (start + 10 > to) return NEED_MORE
     if (bytes[start + 8] !== CR || bytes[start + 9] !== LF) return this.refuse(400, 'malformed end of request line')
-    if (this.#targetEnd + 11 > this.lineBytesMax) return this.refuse(414, 'request line too long')
+    if (this.targetEnd + 11 > this.lineBytesMax) return this.refuse(414, 'request line too long')
     const minor = bytes[start + 7]! - 48
     if (bytes[start + 5] !== 49 || minor > 1) return this.refuse(505, 'unsupported protocol version')
     this.minor = minor === 0 ? 0 : 1
@@ -96,8 +108,8 @@ export class RequestHead extends HeadScanner {
   }
 
   #checkTarget(): ScanResult {
-    this.method = this.text.slice(0, this.#methodEnd)
-    this.target = this.text.slice(this.#methodEnd + 1, this.#targetEnd)
+    this.method = this.text.slice(0, this.methodEnd)
+    this.target = this.text.slice(this.methodEnd + 1, this.targetEnd)
     this.host = ''
     // As nginx: tunnels to anywhere and echoes of credentials are nobody's business here.
     if (this.method === 'CONNECT' || this.method === 'TRACE') return this.refuse(405, 'method not allowed')

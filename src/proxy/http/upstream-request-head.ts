@@ -97,7 +97,7 @@ function forwardedLines(exchange: Exchange): string {
   const trusted = client.isPeerTrusted
   const incomingFor = head.has(X_FORWARDED_FOR) ? head.knownList(X_FORWARDED_FOR) : ''
   const forwardedFor = incomingFor === '' ? exchange.clientIp : `${incomingFor}, ${client.peerAddress}`
-  const via = `1.${head.minor} ${PRODUCT}`
+  const via = `${head.version} ${PRODUCT}`
   let text = `X-Forwarded-For: ${forwardedFor}\r\n`
   if (trusted) text += trustedLines(exchange)
   else {

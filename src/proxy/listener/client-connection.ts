@@ -17,6 +17,7 @@ import type { ProxyContext } from '../proxy-context.ts'
 import { RequestBody } from '../request-body.ts'
 import { RouterView } from '../router-view.ts'
 import type { RouterInput } from '../router/router.ts'
+import type { ConnectionOwner, OpenConnection } from './open-connection.ts'
 import { refusalText } from './refusal-text.ts'
 
 /** A body that nobody wants is read to its end up to this size, to keep the connection; a larger one ends it. */
@@ -37,13 +38,9 @@ export interface ClientAddress {
   readonly tls: ClientSide['tls']
 }
 
-export interface ConnectionOwner {
-  closed(connection: ClientConnection): void
-}
-
 type State = 'open' | 'lingering' | 'closed'
 
-export class ClientConnection implements ClientSide, Expiring {
+export class ClientConnection implements ClientSide, OpenConnection, Expiring {
   readonly peerAddress: string
   readonly isPeerTrusted: boolean
   readonly proxiedAddress: string | null

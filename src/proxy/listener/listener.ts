@@ -4,8 +4,11 @@ import type { TLSSocket } from 'node:tls'
 import type { ListenAddress } from '../../base/listen-address.ts'
 import type { ExchangeEvents } from '../exchange.ts'
 import type { ProxyContext } from '../proxy-context.ts'
-import { ClientConnection, type ConnectionOwner } from './client-connection.ts'
+import { type ClientAddress, ClientConnection } from './client-connection.ts'
+import { Http2ClientConnection } from './http2-client-connection.ts'
 import { listenOn, type ListenSource, plainAddress, setKeepAlive } from './listen-on.ts'
+import type { ConnectionOwner, OpenConnection } from './open-connection.ts'
+import { ProtocolChoice } from './protocol-choice.ts'
 import type { ProxiedAddresses } from './proxy-header.ts'
 import { type OpeningOwner, ProxyOpening } from './proxy-opening.ts'
 import { acceptInto, type Receiver } from './raw-accept.ts'
@@ -16,7 +19,7 @@ const REUSABLE_LOOKS_MAX = 128
 
 export class Listener implements ConnectionOwner, OpeningOwner {
   readonly address: ListenAddress
-  readonly connections = new Set<ClientConnection>()
+  readonly connections = new Set<OpenConnection>()
   readonly #context: ProxyContext
   readonly #events: ExchangeEvents
   readonly #connectionsOpen: () => number
@@ -43,7 +46,9 @@ export class Listener implements ConnectionOwner, OpeningOwner {
       secured: (socket: TLSSocket) => this.#acceptSecure(socket),
       handshakeEnded: () => this.#checkIdle(),
     }
-    this.#tls = address.ssl ? new TlsAcceptor(context, tlsEvents, ['http/1.1']) : null
+    this.#tls = address.ssl
+      ? new TlsAcceptor(context, tlsEvents, address.http2 ? ['h2', 'http/1.1'] : ['http/1.1'])
+      : null
     this.#server =
       this.#tls !== null && !address.proxyProtocol ? this.#tls.server : createServer({ allowHalfOpen: true })
   }
@@ -135,7 +140,7 @@ export class Listener implements ConnectionOwner, OpeningOwner {
 
   #adopt(
     socket: Socket,
-    security: Pick<ClientConnection, 'scheme' | 'sni' | 'tls'>,
+    security: Pick<ClientAddress, 'scheme' | 'sni' | 'tls'>,
     proxied: ProxiedAddresses | null,
   ): Receiver | null {
     const { settings, trustedPeers } = this.#context
@@ -148,14 +153,24 @@ export class Listener implements ConnectionOwner, OpeningOwner {
     const peerAddress = plainAddress(socket.remoteAddress)
     const localPort = socket.localPort ?? this.address.port
     const isPeerTrusted = trustedPeers.isTrusted(peerAddress)
-    const connection = new ClientConnection(this.#context, this.#events, this, socket, {
+    const address: ClientAddress = {
       peerAddress,
       isPeerTrusted,
       proxiedAddress: isPeerTrusted ? (proxied?.sourceAddress ?? null) : null,
       localPort,
       publicPort: settings.portMaps.get(localPort) ?? localPort,
       ...security,
-    })
+    }
+    if (security.tls !== null) return this.#serve(socket, address, (socket as TLSSocket).alpnProtocol === 'h2')
+    if (!this.address.http2) return this.#serve(socket, address, false)
+    const choice = new ProtocolChoice(this.#context, this, socket, isHttp2 => this.#serve(socket, address, isHttp2))
+    this.connections.add(choice)
+    return (bytes, length) => choice.receive(bytes, length)
+  }
+
+  #serve(socket: Socket, address: ClientAddress, isHttp2: boolean): Receiver {
+    const Connection = isHttp2 ? Http2ClientConnection : ClientConnection
+    const connection = new Connection(this.#context, this.#events, this, socket, address)
     this.connections.add(connection)
     return (bytes, length) => connection.receive(bytes, length)
   }
@@ -173,7 +188,7 @@ export class Listener implements ConnectionOwner, OpeningOwner {
     return false
   }
 
-  closed(connection: ClientConnection | ProxyOpening): void {
+  closed(connection: OpenConnection | ProxyOpening): void {
     if (connection instanceof ProxyOpening) this.#openings.delete(connection)
     else this.connections.delete(connection)
     this.#checkIdle()

@@ -7,6 +7,7 @@ import { Kysely } from 'kysely'
 import type { Clock } from '../../base/clock.ts'
 import { StoreError } from '../errors.ts'
 import type { ConstraintBreach, HeadNews, Sql, SqlEngine } from '../sql/engine.ts'
+import { nextVersionOf } from './next-version.ts'
 import { sqliteDialect } from './sqlite-dialect.ts'
 import { WriteQueue } from '../sql/write-queue.ts'
 
@@ -41,6 +42,7 @@ export function openSqliteEngine({ path, clock, pollMs = 20 }: SqliteEngineOptio
     run: sql => writer.exec(sql),
     clock,
   })
+  const nextVersion = nextVersionOf(writer)
   const dataVersion = reader.prepare('PRAGMA data_version')
   const listeners = new Set<(news: HeadNews) => void>()
   let seen = dataVersion.get()?.['data_version']
@@ -65,8 +67,13 @@ export function openSqliteEngine({ path, clock, pollMs = 20 }: SqliteEngineOptio
     reader: committed,
     replica: committed,
     write: work => queue.run(work),
-    apart: work => queue.run(work),
-    announce() {}, // Others see it by `data_version`.
+    apart: work =>
+      queue.run(async db => {
+        const value = await work(db)
+        return async () => value
+      }),
+    // Others see it by `data_version`.
+    nextVersion: async (_db, changes) => nextVersion(changes),
     async snapshot() {
       const connection = openConnection(path, true)
       snapshots.add(connection)

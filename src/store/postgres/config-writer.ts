@@ -5,10 +5,9 @@
  * order, and what a transaction has read stays true until it commits, however many rows a rule spans.
  */
 import type { Clock } from '../../base/clock.ts'
-import type { ConfigHead } from '../../entities/config.ts'
 import { StoreError } from '../errors.ts'
-import type { Sql } from '../sql/engine.ts'
-import { WriteQueue } from '../sql/write-queue.ts'
+import type { Answered, Sql } from '../sql/engine.ts'
+import { RolledBack, WriteQueue } from '../sql/write-queue.ts'
 import { type Answer, type Connection, openConnection } from './connection.ts'
 import type { PostgresOptions } from './connection-options.ts'
 import { postgresSql } from './postgres-dialect.ts'
@@ -33,30 +32,25 @@ const sessionSettings = [
 
 export class ConfigWriter {
   readonly #options: PostgresOptions
-  readonly #channel: string
   readonly #queue: WriteQueue
   #connection: Connection | null = null
   /** Of a statement that nobody waited for, in the transaction at hand. */
   #failure: unknown = null
+  #hasLock = false
 
-  constructor(options: PostgresOptions, channel: string, clock: Clock) {
+  constructor(options: PostgresOptions, clock: Clock) {
     this.#options = options
-    this.#channel = channel
     this.#queue = new WriteQueue({
       db: postgresSql((text, values) => this.#inTransaction(text, values)),
       begin: () => this.#begin(),
       run: sql => this.#run(sql),
+      pipelines: true,
       clock,
     })
   }
 
-  write<T>(work: (db: Sql) => Promise<T>): Promise<T> {
+  write<T>(work: (db: Sql) => Promise<Answered<T>>): Promise<T> {
     return this.#queue.run(work)
-  }
-
-  /** Reaches the other nodes when the transaction commits. */
-  announce({ version, config_hash }: ConfigHead): void {
-    this.#send('select pg_notify($1, $2)', [this.#channel, `${version} ${config_hash}`])
   }
 
   async close(): Promise<void> {
@@ -64,17 +58,24 @@ export class ConfigWriter {
     await this.#connection?.close()
   }
 
+  /** Sends the question for the lock; what is sent after it waits in the database until it is had. */
   async #begin(): Promise<void> {
     const connection = await this.#open()
     this.#failure = null
-    this.#send('begin')
-    try {
-      await connection.query(lockHead, [], { timeoutMs: lockMsMax + this.#options.timeoutMs })
-    } catch (error) {
-      this.#send('rollback')
-      if ((error as { code?: string }).code !== lockTimeoutCode) throw error
-      throw new StoreError('database_error', 'the database is locked by another node', undefined, error)
-    }
+    this.#hasLock = false
+    // It waits for nobody, so it finds out a server that says nothing.
+    connection.query('begin').catch(error => this.#note(error))
+    this.#query(lockHead).then(
+      () => {
+        this.#hasLock = true
+      },
+      error => this.#note(isLockTimeout(error) ? lockedByAnother(error) : error),
+    )
+  }
+
+  #query(text: string, values: readonly unknown[] = []): Promise<Answer> {
+    const { timeoutMs } = this.#options
+    return this.#current().query(text, values, this.#hasLock ? {} : { timeoutMs: lockMsMax + timeoutMs })
   }
 
   async #open(): Promise<Connection> {
@@ -98,26 +99,35 @@ export class ConfigWriter {
 
   async #inTransaction(text: string, values: readonly unknown[]): Promise<Answer> {
     try {
-      return await this.#current().query(text, values)
+      return await this.#query(text, values)
     } catch (error) {
       // What came after the failure of a statement that nobody waited for only says that the transaction is void.
       throw this.#failure ?? error
     }
   }
 
-  /** Savepoints need no answer: if one fails, so does the commit. */
+  /** Statements about the transaction need no answer: if one fails, so does the commit. */
   async #run(sql: string): Promise<void> {
     if (sql !== 'COMMIT') return this.#send(sql)
-    const { command } = await this.#current().query(sql)
+    const { command } = await this.#query(sql)
+    if (command === 'COMMIT') return
     // PostgreSQL answers the commit of a void transaction with a rollback, and calls it a success.
-    if (command !== 'COMMIT') throw this.#failure ?? new StoreError('database_error', 'the transaction was rolled back')
+    throw this.#failure ?? new RolledBack('the transaction was rolled back')
   }
 
-  #send(text: string, values: readonly unknown[] = []): void {
-    this.#current()
-      .query(text, values)
-      .catch(error => {
-        this.#failure ??= error
-      })
+  #send(text: string): void {
+    this.#query(text).catch(error => this.#note(error))
   }
+
+  #note(failure: unknown): void {
+    this.#failure ??= failure
+  }
+}
+
+function lockedByAnother(cause: unknown): StoreError {
+  return new StoreError('database_error', 'the database is locked by another node', undefined, cause)
+}
+
+function isLockTimeout(error: unknown): boolean {
+  return (error as { code?: string }).code === lockTimeoutCode
 }

@@ -10,6 +10,7 @@ import { isConnectionFailure } from './connection-failure.ts'
 import type { PostgresOptions } from './connection-options.ts'
 import { ConnectionPool } from './connection-pool.ts'
 import { breachOf, readConstraints } from './constraints.ts'
+import { nextVersion } from './next-version.ts'
 import { postgresSql } from './postgres-dialect.ts'
 
 export interface PostgresEngineOptions {
@@ -36,7 +37,7 @@ export async function openPostgresEngine(given: PostgresEngineOptions): Promise<
       await pool.close()
       throw error
     })
-  const writer = new ConfigWriter(options, channel, clock)
+  const writer = new ConfigWriter(options, clock)
   const listener = new ChangeListener({ options, channel, clock, logger, pollMs })
   await listener.open()
   const reader = sqlOf(pool)
@@ -54,7 +55,7 @@ export async function openPostgresEngine(given: PostgresEngineOptions): Promise<
     replica: replicaPool === null ? reader : sqlOf(replicaPool, pool),
     write: work => writer.write(work),
     apart: work => work(reader),
-    announce: head => writer.announce(head),
+    nextVersion: (db, changes) => nextVersion(db, changes, channel),
     snapshot: () => openSnapshot(pool),
     breach: error => breachOf(error, constraints),
     onOthers: told => listener.add(told),

@@ -14,7 +14,7 @@ import {
 } from '../migrations/store-migrations.ts'
 import { migrate, readMigrationsState } from '../sql/migrate.ts'
 import { Tables } from '../sql/tables.ts'
-import type { Sql } from '../sql/engine.ts'
+import type { Answered, Sql } from '../sql/engine.ts'
 import { cannotConnect, type Connection, openConnection } from './connection.ts'
 import type { PostgresOptions } from './connection-options.ts'
 import { postgresSql } from './postgres-dialect.ts'
@@ -67,7 +67,7 @@ export async function openPostgresMigrations(given: PostgresMigrationsOptions): 
       await makeSchema(options, query)
       await refuseKong(connection)
       await alone(() => {
-        const engine = { write: <T>(work: (db: Sql) => Promise<T>) => work(db) }
+        const engine = { write: async (work: (db: Sql) => Promise<Answered<void>>) => (await work(db))() }
         return migrate({
           engine,
           tables,

@@ -6,16 +6,13 @@
  */
 import { EMPTY_CONFIG_HASH, type ConfigHead } from '../../entities/config.ts'
 import { toggleDigest } from '../../entities/config-digest.ts'
-import type { Sql } from './engine.ts'
+import type { Answered, NextVersion, Sql, SqlEngine } from './engine.ts'
 
 /**
  * Changes kept. A data plane that was away for less than this many catches up by a delta; more would cost as much
  * as a snapshot of a large configuration, and twice the disk.
  */
 export const CHANGES_KEPT = 20_000
-
-// Far below the number of parameters that a statement may have.
-const rowsPerStatement = 250
 
 /** What one transaction changed, collected until it ends. */
 export class PendingChanges {
@@ -33,56 +30,32 @@ export class PendingChanges {
     return this.#changed.size === 0
   }
 
-  /** Writes version, hash and log; to be called last, within a transaction that keeps other writers out. */
-  async write(db: Sql, changesKept: number): Promise<ConfigHead> {
-    const state = await db
-      .selectFrom('config_state')
-      .select(eb => [
-        'version',
-        'config_hash',
-        eb
-          .selectFrom('config_changes')
-          .select(inner => inner.fn.max('sequence').as('sequence'))
-          .as('last'),
-        eb
-          .selectFrom('config_changes')
-          .select(inner => inner.fn.min('sequence').as('sequence'))
-          .as('first'),
-      ])
-      .where('id', '=', 1)
-      .executeTakeFirstOrThrow()
-    const version = Number(state['version']) + 1
-    const head = { version, config_hash: toggleDigest(state['config_hash'], this.#digests) }
-    const updated = db.updateTable('config_state').set(head).where('id', '=', 1).execute()
+  /**
+   * Sends version, hash and log; to be called last, within a transaction that keeps other writers out. Where statements
+   * are pipelined, nothing is answered yet when this resolves.
+   */
+  async send(engine: SqlEngine, db: Sql, changesKept: number): Promise<Answered<NextVersion>> {
     const isLarge = this.#changed.size > changesKept
-    const logged = isLarge ? null : this.#writeLog(db, version, Number(state['last'] ?? 0))
-    // Sent together, where the database takes statements before it has answered the last.
-    const [, last] = await Promise.all([updated, logged])
-    if (last === null) await forgetAll(db, version)
-    // In steps, so that a steady stream of small changes does not pay for a deletion each.
-    else if (last - changesKept - Number(state['first'] ?? last) >= pruneStep) await prune(db, last - changesKept)
-    return head
-  }
-
-  /** Returns the sequence of the last line. */
-  async #writeLog(db: Sql, version: number, last: number): Promise<number> {
-    let sequence = last
-    const rows = [...this.#changed.values()].map(({ entity, key }) => {
-      sequence += 1
-      return { sequence, version, entity, key }
+    const changed = isLarge ? [] : [...this.#changed.values()]
+    const next = engine.nextVersion(db, {
+      digests: this.#digests,
+      entities: changed.map(({ entity }) => entity),
+      keys: changed.map(({ key }) => key),
     })
-    for (let start = 0; start < rows.length; start += rowsPerStatement) {
-      await db
-        .insertInto('config_changes')
-        .values(rows.slice(start, start + rowsPerStatement))
-        .execute()
-    }
-    return sequence
+    if (isLarge) await forgetAll(db, (await next).version)
+    next.catch(() => undefined) // Whoever asks for the answer is told.
+    return () => next
   }
 }
 
+/** Where the log is to be cut after a version was made; null when it is short enough. */
+export function excessOf({ first, last }: NextVersion, changesKept: number): number | null {
+  // In steps, so that a steady stream of small changes does not pay for a deletion each.
+  return last !== null && last - changesKept - (first ?? last) >= pruneStep ? last - changesKept : null
+}
+
 /** Forgets whole versions only: a version that is known in part would yield a wrong delta. */
-async function prune(db: Sql, upTo: number): Promise<void> {
+export async function prune(db: Sql, upTo: number): Promise<void> {
   const cut = await db
     .selectFrom('config_changes')
     .select('version')

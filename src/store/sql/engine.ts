@@ -14,6 +14,23 @@ export interface ConstraintBreach {
   readonly columns: readonly string[]
 }
 
+/** Waits for the database's answers to what was sent, and gives the value; rejects with the first refusal. */
+export type Answered<T> = () => Promise<T>
+
+/** What one transaction changed. */
+export interface VersionChanges {
+  /** Digests of rows that went and came, together (entities/config-digest.ts). */
+  readonly digests: string
+  readonly entities: readonly string[]
+  readonly keys: readonly string[]
+}
+
+export interface NextVersion extends ConfigHead {
+  /** Positions of the change log's first and last line; null when it has none. */
+  readonly first: number | null
+  readonly last: number | null
+}
+
 /** What another node has committed; null when only a look can tell. */
 export type HeadNews = ConfigHead | null
 
@@ -26,14 +43,14 @@ export interface SqlEngine {
   /** For reads that may lag behind by what replication takes. */
   readonly replica: Sql
   /**
-   * Runs `work` in a write transaction and resolves once it is durable; it is undone when `work` rejects. One at a time:
-   * the work must not wait for another transaction of the same store.
+   * Runs `work` in a write transaction and resolves once it is durable; it is undone when `work` or its answer rejects.
+   * One at a time: the work must not wait for another transaction of the same store. It may run more than once.
    */
-  write<T>(work: (db: Sql) => Promise<T>): Promise<T>
+  write<T>(work: (db: Sql) => Promise<Answered<T>>): Promise<T>
   /** Runs `work` on tables that are not configuration; each statement may commit by itself. */
   apart<T>(work: (db: Sql) => Promise<T>): Promise<T>
-  /** Tells other nodes of a version, once the transaction at hand has committed. */
-  announce(head: ConfigHead): void
+  /** Makes the next version, writes its changes down, and tells other nodes once the transaction has committed. */
+  nextVersion(db: Sql, changes: VersionChanges): Promise<NextVersion>
   /** A connection that sees one moment until `end`, without holding up writers. */
   snapshot(): Promise<{ readonly db: Sql; end(): void }>
   breach(error: unknown): ConstraintBreach | null

@@ -6,12 +6,13 @@ import { rowDigest, toggleDigest } from '../../entities/config-digest.ts'
 import { StoreError } from '../errors.ts'
 import type { Migration } from '../migrations/migration.ts'
 import { createTableStatements } from './ddl.ts'
-import type { Sql, SqlEngine } from './engine.ts'
+import type { Answered, Sql } from './engine.ts'
 import { SqlReads } from './reads.ts'
 import type { Tables } from './tables.ts'
 
 export interface MigrateOptions {
-  readonly engine: Pick<SqlEngine, 'write'>
+  /** Runs the work in one transaction. */
+  readonly engine: { write(work: (db: Sql) => Promise<Answered<void>>): Promise<void> }
   readonly tables: Tables
   readonly migrations: readonly Migration[]
   readonly clock: Clock
@@ -39,6 +40,7 @@ export async function migrate(options: MigrateOptions): Promise<void> {
     }
     await createCustomTables(db, tables, schema, adapt)
     await keepState(db, tables, clock)
+    return async () => {}
   })
 }
 

@@ -4,15 +4,16 @@ import { setImmediate } from 'node:timers/promises'
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { EntityCatalog } from '../../entities/catalog.ts'
-import type { ConfigChange, ConfigDelta, ConfigHead } from '../../entities/config.ts'
+import type { ConfigChange, ConfigDelta } from '../../entities/config.ts'
 import { StoreError } from '../errors.ts'
-import { CHANGES_LENGTH_MAX, type EntityStore, type ExportedRow, type StoreTransaction } from '../store.ts'
+import { CHANGES_LENGTH_MAX, type EntityStore, type ExportedRow } from '../store.ts'
 import { CHANGES_KEPT, changedKeys, readHead } from './change-log.ts'
-import type { Sql, SqlEngine } from './engine.ts'
+import type { SqlEngine } from './engine.ts'
 import { SqlReads } from './reads.ts'
 import { sqlRecords, sweepRecords } from './records.ts'
 import { Tables } from './tables.ts'
-import { SqlTransaction, type TransactionContext } from './transaction.ts'
+import { transactions } from './transactions.ts'
+import type { SqlTransaction, StoreContext } from './transaction.ts'
 
 export interface SqlStoreOptions {
   readonly engine: SqlEngine
@@ -28,14 +29,12 @@ const changesBatchRows = 100
 // An export that is not read on holds back the database's housekeeping; past this it is given up.
 const exportMsMax = 10 * 60_000
 const sweepBatchRows = 500
-// An import of 100,000 rows takes a tenth of it.
-const transactionMsMax = 3 * 60_000
 
 /** The tables must exist already (migrate.ts). */
 export function createSqlStore(options: SqlStoreOptions): EntityStore {
   const { engine, catalog, clock, logger, changesKept = CHANGES_KEPT } = options
   const tables = new Tables(catalog)
-  const context: TransactionContext = { engine, catalog, tables, clock }
+  const context = { engine, catalog, tables, clock }
   const reads = new SqlReads(engine.replica, tables, clock)
   const heads = new HeadListeners(logger)
   const unsubscribe = engine.onOthers(news => {
@@ -46,12 +45,7 @@ export function createSqlStore(options: SqlStoreOptions): EntityStore {
     )
   })
 
-  async function transaction<T>(work: (transaction: StoreTransaction) => Promise<T>): Promise<T> {
-    const { value, head } = await engine.write(db => runTransaction(db, work, context, changesKept))
-    if (head !== null) heads.tell(head)
-    return value
-  }
-
+  const transaction = transactions(context, changesKept, logger, heads)
   return {
     capabilities: engine.capabilities,
     records: sqlRecords(engine, clock),
@@ -91,37 +85,8 @@ export function createSqlStore(options: SqlStoreOptions): EntityStore {
   }
 }
 
-/** Runs the work, and writes the version that it makes; null when it changed nothing that is exported. */
-async function runTransaction<T>(
-  db: Sql,
-  work: (transaction: StoreTransaction) => Promise<T>,
-  context: TransactionContext,
-  changesKept: number,
-): Promise<{ readonly value: T; readonly head: ConfigHead | null }> {
-  const { engine, clock } = context
-  const current = new SqlTransaction(db, context)
-  try {
-    const value = await within(transactionMsMax, clock, work(current))
-    if (current.pending.isEmpty) await current.settle()
-    const head = current.pending.isEmpty ? null : await current.pending.write(db, changesKept)
-    if (head !== null) engine.announce(head)
-    return { value, head }
-  } catch (error) {
-    // A write that was refused is the reason of whatever failed after it.
-    await current.settle().catch(refusal => {
-      throw databaseError(refusal, engine)
-    })
-    throw databaseError(error, engine)
-  } finally {
-    current.end()
-  }
-}
-
 /** Deletions first, children before parents; then rows, parents before children: no step leaves a dangling child. */
-async function changesSince(
-  version: number,
-  { engine, tables, clock }: TransactionContext,
-): Promise<ConfigDelta | null> {
+async function changesSince(version: number, { engine, tables, clock }: StoreContext): Promise<ConfigDelta | null> {
   const { db, end } = await engine.snapshot()
   try {
     const head = await readHead(db)
@@ -152,7 +117,7 @@ async function changesSince(
   }
 }
 
-async function exportRows({ engine, tables, clock }: TransactionContext): ReturnType<EntityStore['export']> {
+async function exportRows({ engine, tables, clock }: StoreContext): ReturnType<EntityStore['export']> {
   const { db, end } = await engine.snapshot()
   let givenUp = false
   const deadline = clock.after(exportMsMax, () => {
@@ -184,23 +149,4 @@ async function exportRows({ engine, tables, clock }: TransactionContext): Return
     finish()
     throw error
   }
-}
-
-/** Work that never ends would hold up every other write for ever. */
-async function within<T>(ms: number, clock: Clock, work: Promise<T>): Promise<T> {
-  const limit = Promise.withResolvers<never>()
-  const timer = clock.after(ms, () => {
-    limit.reject(new StoreError('database_error', `a transaction took more than ${ms / 1000} seconds`))
-  })
-  try {
-    return await Promise.race([work, limit.promise])
-  } finally {
-    timer.cancel()
-  }
-}
-
-/** What we did not expect of the database is `database_error`; our own refusals and defects pass as they are. */
-function databaseError(error: unknown, engine: SqlEngine): unknown {
-  if (engine.breach(error) === null) return error
-  return new StoreError('database_error', (error as Error).message, undefined, error)
 }

@@ -1,6 +1,6 @@
 /** Writing rows, with everything that follows from it: parents checked, children cascaded, tags and change log kept. */
 import type { Clock } from '../../base/clock.ts'
-import type { EntityCatalog } from '../../entities/catalog.ts'
+import type { EntityCatalog, ForeignReference } from '../../entities/catalog.ts'
 import type { Row } from '../../entities/config.ts'
 import { rowDigest } from '../../entities/config-digest.ts'
 import {
@@ -12,6 +12,7 @@ import {
   type Table,
   TTL_FIELD,
 } from '../../schema/columns.ts'
+import { StoreError } from '../errors.ts'
 import type { StoreTransaction } from '../store.ts'
 import {
   invalidReference,
@@ -23,14 +24,22 @@ import {
 } from '../violations.ts'
 import { PendingChanges } from './change-log.ts'
 import type { Sql, SqlEngine } from './engine.ts'
+import type { StoredColumns } from './kept-statements.ts'
 import { SqlReads } from './reads.ts'
 import type { Tables } from './tables.ts'
 
-export interface TransactionContext {
+export interface StoreContext {
   readonly engine: SqlEngine
   readonly catalog: EntityCatalog
   readonly tables: Tables
   readonly clock: Clock
+}
+
+export interface TransactionContext extends StoreContext {
+  /** Expired rows are deleted before an insertion. */
+  readonly removesExpired: boolean
+  /** Set when the row that was in the way may be one that has expired. */
+  mayBeExpired: boolean
 }
 
 interface Doomed {
@@ -50,6 +59,8 @@ export class SqlTransaction extends SqlReads implements StoreTransaction {
   #open = true
   readonly #sent = new Set<Promise<void>>()
   #failure: unknown = null
+  /** Rows that this transaction has read: nobody else writes meanwhile, so they need not be read again. */
+  readonly #read = new Map<string, Row>()
 
   constructor(db: Sql, context: TransactionContext) {
     super(db, context.tables, context.clock)
@@ -70,14 +81,19 @@ export class SqlTransaction extends SqlReads implements StoreTransaction {
     if (this.#failure !== null) throw this.#failure
   }
 
+  override async find(entity: string, key: string): Promise<Row | null> {
+    const row = await super.find(entity, key)
+    if (row !== null) this.#read.set(`${entity}\0${key}`, row)
+    return row
+  }
+
   async insert(entity: string, row: Row): Promise<void> {
     const table = this.#writable(entity)
     const columns = this.#encode(table, row)
     const stored = decodeRow(table, columns)
     const key = columns[table.primary.name] as string
     await this.#checkParents(table, stored, null)
-    // An expired row is invisible, so it must not be in the way either.
-    if (table.ttl) await this.deleteExpired(table, expiredPerInsert)
+    if (table.ttl && this.#context.removesExpired) await this.deleteExpired(table, expiredPerInsert)
     await this.#write(table, stored, () =>
       this.tables.statements.run(this.db, `insert ${table.name}`, Object.values(columns), () =>
         this.db.insertInto(table.name).values(columns),
@@ -92,14 +108,16 @@ export class SqlTransaction extends SqlReads implements StoreTransaction {
     const columns = this.#encode(table, row)
     const stored = decodeRow(table, columns)
     const key = columns[table.primary.name] as string
-    const before = (await this.stored(table, [key])).get(key)
+    const before = await this.#before(table, key)
     if (before === undefined) throw notFound({ [table.primary.field]: key })
     await this.#checkParents(table, stored, before)
     await this.#write(table, stored, () =>
-      this.db.updateTable(table.name).set(columns).where(table.primary.name, '=', key).execute(),
+      this.tables.statements.run(this.db, `update ${table.name}`, [...Object.values(columns), key], () =>
+        this.db.updateTable(table.name).set(columns).where(table.primary.name, '=', key),
+      ),
     )
     if (JSON.stringify(before['tags']) !== JSON.stringify(stored['tags'])) {
-      await this.#dropTags(table, key)
+      await this.#dropTags(table, key, before)
       await this.#writeTags(table, key, stored)
     }
     this.#note(table, key, before, stored)
@@ -107,7 +125,7 @@ export class SqlTransaction extends SqlReads implements StoreTransaction {
 
   async delete(entity: string, key: string): Promise<void> {
     const table = this.#writable(entity)
-    const row = (await this.stored(table, [key])).get(key)
+    const row = await this.#before(table, key)
     if (row === undefined) return
     // All that goes is known, and allowed, before the first row does.
     const doomed = new Map<string, Doomed>()
@@ -115,10 +133,18 @@ export class SqlTransaction extends SqlReads implements StoreTransaction {
     await this.#collect({ table, key, row }, doomed, orphans)
     for (const orphan of orphans) await this.update(orphan.table.name, orphan.row)
     for (const member of doomed.values()) {
-      await this.db.deleteFrom(member.table.name).where(member.table.primary.name, '=', member.key).execute()
-      await this.#dropTags(member.table, member.key)
+      await this.#write(member.table, member.row, () =>
+        this.tables.statements.run(this.db, `delete ${member.table.name}`, [member.key], () =>
+          this.db.deleteFrom(member.table.name).where(member.table.primary.name, '=', member.key),
+        ),
+      )
+      await this.#dropTags(member.table, member.key, member.row)
       this.#note(member.table, member.key, member.row, null)
     }
+  }
+
+  async #before(table: Table, key: string): Promise<Row | undefined> {
+    return this.#read.get(`${table.name}\0${key}`) ?? (await this.stored(table, [key])).get(key)
   }
 
   /** Deletes at most `max` rows whose time has passed, and returns how many there were. */
@@ -149,15 +175,14 @@ export class SqlTransaction extends SqlReads implements StoreTransaction {
 
   /** Children before parents, so that each deletion leaves the database whole. */
   async #collect(member: Doomed, doomed: Map<string, Doomed>, orphans: Doomed[]): Promise<void> {
-    for (const { entity, field, on_delete } of this.#context.catalog.references(member.table.name)) {
+    // Asked for together, in one round trip where statements are pipelined.
+    const references = this.#context.catalog.references(member.table.name)
+    const found = await Promise.all(references.map(reference => this.#children(member, reference)))
+    for (const [at, { entity, field, on_delete }] of references.entries()) {
       const child = this.tables.get(entity.name)
-      const column = this.tables.column(child, field)
-      const query = this.db.selectFrom(child.name).selectAll().where(column.name, '=', member.key)
-      if (on_delete === 'restrict') {
-        if ((await query.limit(1).executeTakeFirst()) !== undefined) throw referencedBy(member.table.name, child.name)
-        continue
-      }
-      for (const columns of await query.execute()) {
+      const children = found[at]!
+      if (on_delete === 'restrict' && children.length > 0) throw referencedBy(member.table.name, child.name)
+      for (const columns of children) {
         const row = decodeRow(child, columns)
         const key = columns[child.primary.name] as string
         if (doomed.has(`${child.name} ${key}`)) continue
@@ -168,21 +193,47 @@ export class SqlTransaction extends SqlReads implements StoreTransaction {
     doomed.set(`${member.table.name} ${member.key}`, member)
   }
 
+  #children({ table, key }: Doomed, { entity, field, on_delete }: ForeignReference): Promise<readonly StoredColumns[]> {
+    const child = this.tables.get(entity.name)
+    const column = this.tables.column(child, field)
+    return this.tables.statements.run(
+      this.db,
+      `children ${table.name} ${child.name} ${field}`,
+      on_delete === 'restrict' ? [key, 1] : [key],
+      () => {
+        const query = this.db.selectFrom(child.name).selectAll().where(column.name, '=', key)
+        return on_delete === 'restrict' ? query.limit(1) : query
+      },
+    )
+  }
+
   async #checkParents(table: Table, row: Row, before: Row | null): Promise<void> {
     for (const { field, references } of this.#context.catalog.foreignFields(table.name)) {
       const reference = row[field] as { readonly id: string } | null
       if (reference === null || (before?.[field] as typeof reference)?.id === reference.id) continue
-      if ((await this.find(references.name, reference.id)) === null) {
+      const check = async () => {
+        if ((await this.find(references.name, reference.id)) !== null) return
         throw invalidReference({ id: reference.id }, field, references.name)
       }
+      // The foreign key refuses the row of a missing parent; who asks for the parent only learns which one it is. Only
+      // a parent that has expired is there and must not be.
+      if (this.tables.get(references.name).ttl) await check()
+      else await this.#send(check)
     }
   }
 
   async #write(table: Table, row: Row, write: () => Promise<unknown>): Promise<void> {
-    if (!this.#context.engine.pipelines) return this.#guard(table, row, write)
-    const sent = this.#guard(table, row, write)
+    await this.#send(() => this.#guard(table, row, write))
+  }
+
+  /** Where statements are pipelined, without waiting for the answer. */
+  async #send(statement: () => Promise<void>): Promise<void> {
+    if (!this.#context.engine.pipelines) return statement()
+    const sent = statement()
       .catch(error => {
-        this.#failure ??= error
+        // A foreign key's refusal does not say which value; who asked for the parent does.
+        const isVague = this.#failure !== null && this.#context.engine.breach(this.#failure)?.kind === 'foreign'
+        if (this.#failure === null || (isVague && error instanceof StoreError)) this.#failure = error
       })
       .finally(() => this.#sent.delete(sent))
     this.#sent.add(sent)
@@ -195,6 +246,7 @@ export class SqlTransaction extends SqlReads implements StoreTransaction {
     } catch (error) {
       const breach = this.#context.engine.breach(error)
       if (breach === null || breach.kind !== 'unique') throw error
+      if (table.ttl && !this.#context.removesExpired) this.#context.mayBeExpired = true
       const column = breach.columns[0]
       if (column === table.primary.name) throw primaryKeyViolation({ [table.primary.field]: row[table.primary.field] })
       const fields = column === CACHE_KEY_COLUMN ? table.cacheKey! : [this.#fieldOf(table, column)]
@@ -207,20 +259,30 @@ export class SqlTransaction extends SqlReads implements StoreTransaction {
   }
 
   async #writeTags(table: Table, key: string, row: Row): Promise<void> {
-    const tags = row['tags']
-    if (!Array.isArray(tags) || tags.length === 0) return
-    const rows = [...new Set(tags as string[])].map(tag => ({ tag, entity_name: table.name, entity_id: key }))
+    const tags = tagsOf(row)
+    if (tags.length === 0) return
+    const rows = [...new Set(tags)].map(tag => ({ tag, entity_name: table.name, entity_id: key }))
     await this.#write(table, row, () => this.db.insertInto('entity_tags').values(rows).execute())
   }
 
-  async #dropTags(table: Table, key: string): Promise<void> {
-    if (!table.tagged) return
-    await this.db.deleteFrom('entity_tags').where('entity_name', '=', table.name).where('entity_id', '=', key).execute()
+  async #dropTags(table: Table, key: string, row: Row): Promise<void> {
+    if (!tagsOf(row).length) return
+    await this.#write(table, row, () =>
+      this.tables.statements.run(this.db, 'drop tags', [table.name, key], () =>
+        this.db.deleteFrom('entity_tags').where('entity_name', '=', table.name).where('entity_id', '=', key),
+      ),
+    )
   }
 
   #note(table: Table, key: string, before: Row | null, after: Row | null): void {
+    this.#read.delete(`${table.name}\0${key}`)
     if (!table.exported) return
     const digest = (row: Row | null) => (row === null ? null : rowDigest(table.name, key, row))
     this.pending.add(table.name, key, digest(before), digest(after))
   }
+}
+
+function tagsOf(row: Row): readonly string[] {
+  const tags = row['tags']
+  return Array.isArray(tags) ? (tags as string[]) : []
 }

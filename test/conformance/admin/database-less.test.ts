@@ -156,6 +156,17 @@ test('flatten_errors lists errors by entity', async () => {
   }
 })
 
+test('error_positions adds line and column of each error of a text', async () => {
+  const config = '_format_version: "3.0"\nservices:\n- name: a\n- name: b\n  host: 5\n'
+  const { status, body } = await admin.ask('POST /config?error_positions=1', { config })
+  assert.equal(status, 400)
+  assert.deepEqual(body.positions, [
+    { line: 3, column: 3, path: 'services[1].host', message: 'required field missing' },
+    { line: 5, column: 3, path: 'services[2].host', message: 'expected a string' },
+  ])
+  assert.equal((await admin.ask('POST /config', { config })).body.positions, undefined)
+})
+
 test('check_hash leaves a configuration alone that is loaded already', async () => {
   await load()
   const { status, text } = await admin.ask('POST /config?check_hash=1', { config: yaml })
