@@ -13,6 +13,7 @@ import { luaText } from '../schema/messages.ts'
 import { declarableEntities, type DocumentTree, type Item, readTree, treeErrors, walkItems } from './document-tree.ts'
 import { deterministicId } from './entity-ids.ts'
 import { type ErrorPlace, errorPlaces, formatPlaces } from './error-places.ts'
+import { identifiedDocument } from './identified-document.ts'
 import { migrateDocument } from './migrate-paths.ts'
 import { type ErrorTree, prettyErrors } from './pretty-errors.ts'
 import { readText } from './read-text.ts'
@@ -57,12 +58,14 @@ export interface FailedConfig {
   readonly message: string
   /** The same in the text that they are in; nothing where there was none, or where it could not be read. */
   readonly places: readonly ErrorPlace[]
+  /** What the errors are about: as given or, for errors found once the entities had ids, with these. */
+  readonly document: Readonly<Record<string, unknown>>
 }
 
 /** `filename` decides between JSON and YAML; without it both are tried. */
 export function parseText(text: string, filename: string | undefined, context: ParseContext): ParsedConfig {
   const read = readText(text, filename)
-  if (!read.ok) return { ok: false, errors: { error: read.error }, message: read.error, places: [] }
+  if (!read.ok) return { ok: false, errors: { error: read.error }, message: read.error, places: [], document: {} }
   const parsed = parseDocument(read.document, context, read.hash)
   return parsed.ok ? parsed : { ...parsed, places: errorPlaces(text, parsed.errors) }
 }
@@ -81,19 +84,20 @@ export function parseDocument(
   const { catalog } = context
   const tree = readTree(document, catalog)
   const items = [...walkItems(tree.lists, catalog)]
-  const ids = assignIds(tree, context)
+  const { ids, madeUp } = assignIds(tree, context)
   const index = new ReferenceIndex(items, ids)
   const transform = document['_transform'] !== false
   const rows = validateItems(items, { context, ids, index, transform })
   const faults = treeErrors(tree)
   if (faults !== null) {
     index.markUnresolved(items)
-    return refused(treeErrors(tree)!)
+    return refused(treeErrors(tree)!, given)
   }
-  const referenceErrors = index.errors(items)
-  if (referenceErrors !== null) return refused(referenceErrors)
-  const duplicates = uniqueErrors(catalog, rows)
-  if (duplicates !== null) return refused(duplicates)
+  const errors = index.errors(items) ?? uniqueErrors(catalog, rows)
+  if (errors !== null) {
+    const idOf = (item: Item) => (madeUp.has(item) ? null : ids.get(item)!)
+    return refused(errors, identifiedDocument(given, tree.lists, idOf))
+  }
   return {
     ok: true,
     rows: inOrder(catalog, context.partial === true ? rows : withDefaultWorkspace(rows, context)),
@@ -110,23 +114,26 @@ function valueHash(items: readonly Item[], transform: boolean): string {
     .digest('hex')
 }
 
-function refused(errors: ErrorTree): ParsedConfig {
-  return { ok: false, errors, message: prettyErrors(errors), places: [] }
+function refused(errors: ErrorTree, document: FailedConfig['document']): ParsedConfig {
+  return { ok: false, errors, message: prettyErrors(errors), places: [], document }
 }
 
 /** Primary keys of all items, parents first: the ids of children may build on them. */
-function assignIds(tree: DocumentTree, context: ParseContext): Map<Item, string> {
+function assignIds(tree: DocumentTree, context: ParseContext) {
   const ids = new Map<Item, string>()
+  const madeUp = new Set<Item>()
   const assign = (lists: DocumentTree['lists'], parentId: string | null): void => {
     for (const place of [...lists.values()].flat()) {
       if (typeof place !== 'object' || place === null) continue
-      const id = primaryKey(place, parentId) ?? context.uuid()
+      const known = primaryKey(place, parentId)
+      if (known === null) madeUp.add(place)
+      const id = known ?? context.uuid()
       ids.set(place, id)
       assign(place.lists, id)
     }
   }
   assign(tree.lists, null)
-  return ids
+  return { ids, madeUp }
 }
 
 function primaryKey({ definition, values, parentField }: Item, parentId: string | null): string | null {

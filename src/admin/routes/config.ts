@@ -2,8 +2,8 @@
 import { errorPlaces } from '../../declarative/error-places.ts'
 import { exportYaml } from '../../declarative/export.ts'
 import { flattenErrors } from '../../declarative/flatten.ts'
-import { loadedEntities, parseDocument } from '../../declarative/parse.ts'
-import { declarativeErrorBody, type ErrorTree } from '../../declarative/pretty-errors.ts'
+import { type FailedConfig, loadedEntities, parseDocument } from '../../declarative/parse.ts'
+import { declarativeErrorBody } from '../../declarative/pretty-errors.ts'
 import { readText } from '../../declarative/read-text.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Row } from '../../entities/config.ts'
@@ -70,7 +70,7 @@ async function load(options: AdminOptions, target: DatabaseLess, request: AdminR
   if (isKnown && parameter(request, 'check_hash') === '1') return { status: 304 }
   const context = { catalog, nowMs: clock.now(), uuid: random.uuid, randomBytes: random.bytes }
   const parsed = parseDocument(document, context, hash)
-  if (!parsed.ok) return json(400, failureBody({ options, request, source, document, errors: parsed.errors }))
+  if (!parsed.ok) return json(400, failureBody({ options, request, source, parsed }))
   await target.replace({ rows: parsed.rows, hash: parsed.hash })
   return json(201, loadedEntities(parsed.rows))
 }
@@ -79,12 +79,11 @@ interface Failure {
   readonly options: AdminOptions
   readonly request: AdminRequest
   readonly source: string | object
-  readonly document: Readonly<Record<string, unknown>>
-  readonly errors: ErrorTree
+  readonly parsed: FailedConfig
 }
 
 /** Kong's body; with `error_positions`, also where in the text each error is. */
-function failureBody({ options, request, source, document, errors }: Failure): object {
+function failureBody({ options, request, source, parsed: { document, errors } }: Failure): object {
   const asked = (name: string) => isTruthy(parameter(request, name))
   const places = typeof source === 'string' && asked('error_positions') && { positions: errorPlaces(source, errors) }
   if (!asked('flatten_errors')) return { ...declarativeErrorBody(errors), ...places }

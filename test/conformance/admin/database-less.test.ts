@@ -156,6 +156,30 @@ test('flatten_errors lists errors by entity', async () => {
   }
 })
 
+test('flatten_errors shows the id that an entity got where the error is found after that', async () => {
+  const targets = [
+    { target: 'x:1', tags: ['first'] },
+    { target: 'x:1', tags: ['second'] },
+  ]
+  const sent = { _format_version: '3.0', upstreams: [{ name: 'u', targets }] }
+  const { body } = await admin.ask('POST /config?flatten_errors=1', sent)
+  const [fault] = body.flattened_errors
+  assert.match(fault.entity_id, /^[0-9a-f-]{36}$/)
+  assert.deepEqual(fault.entity_tags, ['second'])
+  assert.deepEqual(
+    [fault.entity.id, fault.errors],
+    [
+      fault.entity_id,
+      [
+        {
+          type: 'entity',
+          message: `uniqueness violation: 'targets' entity with primary key set to '${fault.entity_id}' already declared`,
+        },
+      ],
+    ],
+  )
+})
+
 test('error_positions adds line and column of each error of a text', async () => {
   const config = '_format_version: "3.0"\nservices:\n- name: a\n- name: b\n  host: 5\n'
   const { status, body } = await admin.ask('POST /config?error_positions=1', { config })
