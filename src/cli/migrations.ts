@@ -1,4 +1,5 @@
 /** `kong migrations`: the tables of the store. The embedded one keeps itself up to date; the commands tell so. */
+import { existsSync, statSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
 import type { Settings } from '../settings/definition.ts'
 import { StoreError } from '../store/errors.ts'
@@ -32,7 +33,10 @@ const command: Command = {
   options: {
     yes: { short: 'y', description: 'Answer yes to all questions.' },
     quiet: { short: 'q', description: 'Print nothing.' },
-    force: { short: 'f', description: 'With bootstrap: begin with an empty store, whatever is there.' },
+    force: {
+      short: 'f',
+      description: 'With bootstrap: go through all tables again, also when they are there; nothing is lost.',
+    },
     ...DATABASE_OPTIONS,
     conf: CONF_OPTION,
     prefix: PREFIX_OPTION,
@@ -48,6 +52,9 @@ const command: Command = {
   },
   async run(invocation, context) {
     const { settings } = loadRunningOrGiven(invocation, context)
+    if (existsSync(settings.prefix) && !statSync(settings.prefix).isDirectory()) {
+      throw new CliError(`${settings.prefix} is not a directory`)
+    }
     const terminal = invocation.options['quiet'] === undefined ? context.terminal : context.terminal.quiet()
     if (settings.storage === 'memory') {
       terminal.print('storage = memory has no database, and so no migrations')
@@ -100,31 +107,41 @@ export function runMigrations(run: MigrationsRun): Promise<number> {
   })
 }
 
-async function bootstrap(migrations: StoreMigrations, run: MigrationsRun): Promise<number> {
-  const { terminal, options } = run
+async function bootstrap(migrations: StoreMigrations, { terminal, options, settings }: MigrationsRun): Promise<number> {
   const { needsBootstrap, missing } = await migrations.state()
-  if (options['force'] !== undefined && !needsBootstrap) await reset(migrations, run)
-  else if (!needsBootstrap) {
+  // As in Kong: it runs migrations that were run, which change nothing, and never empties the store.
+  if (!needsBootstrap && options['force'] === undefined) {
     terminal.print('Database already bootstrapped')
     if (missing.length > 0) terminal.print(NEW_AVAILABLE)
     return 0
   }
   terminal.print('Bootstrapping database...')
+  return migrate(migrations, { terminal, settings }, needsBootstrap ? null : missing)
+}
+
+/** `missing` are the steps to come; null: all there are. */
+async function migrate(
+  migrations: StoreMigrations,
+  { terminal, settings }: Pick<MigrationsRun, 'terminal' | 'settings'>,
+  missing: readonly string[] | null,
+): Promise<number> {
+  terminal.print(`migrating core on store '${settings.storage}'...`)
   await migrations.migrate()
+  const steps = missing ?? (await migrations.state()).executed
+  for (const step of steps) terminal.print(`core migrated up to: ${step} (executed)`)
+  terminal.print(`${steps.length} migration${steps.length === 1 ? '' : 's'} processed`)
   terminal.print('Database is up-to-date')
   return 0
 }
 
-async function up(migrations: StoreMigrations, { terminal }: MigrationsRun): Promise<number> {
+async function up(migrations: StoreMigrations, { terminal, settings }: MigrationsRun): Promise<number> {
   const { needsBootstrap, missing } = await migrations.state()
   if (needsBootstrap) throw new CliError(`cannot run migrations: ${NEEDS_BOOTSTRAP}`)
   if (missing.length === 0) {
     terminal.print('Database is already up-to-date')
     return 0
   }
-  await migrations.migrate()
-  terminal.print('Database is up-to-date')
-  return 0
+  return migrate(migrations, { terminal, settings }, missing)
 }
 
 /** Every step is complete when `up` returns, so nothing is ever pending. */

@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { collectLayers, SEARCHED_FILES } from '../settings/layers.ts'
 import { defaultPrefix, type LoadedSettings, loadSettings } from '../settings/load.ts'
 import { systemFiles } from '../settings/settings-files.ts'
+import { describeSettings } from '../settings/document.ts'
 import { CliError, type CommandContext, type Invocation } from './command.ts'
 import { type PrefixPaths, prefixPaths } from './prefix-folder.ts'
 
@@ -23,6 +24,7 @@ export function loadGiven(
   if (!loaded.ok) throw new CliError(loaded.errors.join('\n'))
   terminal.verbose(loaded.file === null ? 'no config file, skip loading' : `reading config file at ${loaded.file}`)
   terminal.verbose(`prefix in use: ${loaded.settings.prefix}`)
+  for (const line of describeSettings(loaded)) terminal.debug(line)
   return loaded
 }
 

@@ -43,6 +43,22 @@ export function settingsDocument(loaded: LoadedSettings): Record<string, unknown
   return document
 }
 
+/** For `--vv`, in Kong's form: which variables count, then every setting by name; secrets masked. */
+export function describeSettings(loaded: LoadedSettings): string[] {
+  const document = settingsDocument(loaded)
+  const variables = [...loaded.sources].flatMap(([name, source]) => {
+    if (source.kind !== 'environment') return []
+    const text = properties[name]?.sensitive || document[name] === MASK ? MASK : loaded.texts.get(name)
+    return [`${source.variable} ENV found with "${text}"`]
+  })
+  const names = Object.keys(properties).filter(name => document[name] !== undefined)
+  return [...variables.sort(), ...names.sort().map(name => `${name} = ${luaText(document[name])}`)]
+}
+
+function luaText(value: unknown): string {
+  return Array.isArray(value) ? `{${value.map(item => JSON.stringify(item)).join(', ')}}` : JSON.stringify(value)
+}
+
 function printed(name: string, property: Property, value: unknown, text: string | undefined): unknown {
   const shown = text ?? property.default
   if (property.sensitive) return text === undefined ? null : MASK

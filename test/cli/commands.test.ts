@@ -162,9 +162,13 @@ test('kong config parses, imports and exports declarative files', async () => {
 test('kong migrations answers as Kong does for its database when the store is embedded', async () => {
   const settings = { prefix: join(folder, 'store') }
   assert.equal((await kong('migrations list', settings)).code, 3)
-  assert.equal(
+  assert.match(
     (await kong('migrations bootstrap', settings)).out,
-    'Bootstrapping database...\nDatabase is up-to-date\n',
+    /^Bootstrapping database\.{3}\nmigrating core on store 'embedded'\.{3}\ncore migrated up to: 001_store \(executed\)\n(.*\n)+\d migrations processed\nDatabase is up-to-date\n$/,
+  )
+  assert.match(
+    (await kong('migrations bootstrap --force', settings)).out,
+    /0 migrations processed\nDatabase is up-to-date/,
   )
   assert.equal((await kong('migrations bootstrap', settings)).out, 'Database already bootstrapped\n')
   assert.equal((await kong('migrations up', settings)).out, 'Database is already up-to-date\n')
@@ -189,6 +193,17 @@ test('kong vault get prints a secret by reference or short form, and says why th
   await kong('config db_import vaults.yml')
   assert.equal((await kong('vault get {vault://mine/secret/a}', {}, env)).out, 'b\n')
   assert.match((await kong('vault get mine/none')).err, /could not get value from external vault/)
+})
+
+test('kong --vv prints the environment that counts and every setting, without secrets', async () => {
+  const { out } = await kong('prepare --vv', { prefix: join(folder, 'verbose'), pg_password: 'hush' })
+  assert.match(out, /\[verbose\] prefix in use: /)
+  assert.match(out, /\[debug\] KONG_PG_PASSWORD ENV found with "\*{6}"/)
+  assert.match(
+    out,
+    /\[debug\] admin_listen = \{"127\.0\.0\.1:8001 (.|\n)*\[debug\] pg_password = "\*{6}"(.|\n)*\[debug\] prefix = "/,
+  )
+  assert.doesNotMatch(out, /hush/)
 })
 
 test('kong prepare makes a prefix, with certificates only for listeners that use TLS', async () => {

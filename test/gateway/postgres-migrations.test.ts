@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import pg from 'pg'
+import { MIGRATIONS } from '../../src/store/migrations/all.ts'
+import { migrationName } from '../../src/store/migrations/store-migrations.ts'
 import type { PostgresOptions } from '../../src/store/postgres/connection-options.ts'
 import { aNode, freePort } from '../kit/nodes.ts'
 import { postgresIsMissing, type PostgresServer, postgresSettings, startPostgres } from '../kit/postgres.ts'
@@ -30,13 +32,18 @@ describe('kong migrations on PostgreSQL', { skip: postgresIsMissing() }, () => {
       const { status, stdout, stderr } = await node.kong('migrations', ...args)
       return { status, text: (stdout + stderr).trim() }
     }
-    const executed = ['001_store', '002_entities', '003_route_expressions']
+    const executed = MIGRATIONS.map(migrationName)
     assert.equal((await run('list')).status, 3)
     assert.deepEqual(JSON.parse((await run('status')).text), { needs_bootstrap: true, executed_migrations: [] })
     assert.match((await run('up')).text, /kong migrations bootstrap/)
     assert.equal((await run('up')).status, 1)
     assert.deepEqual(await run('reset', '--yes'), { status: 1, text: 'Database not bootstrapped, nothing to reset' })
-    assert.deepEqual(await run('bootstrap'), { status: 0, text: 'Bootstrapping database...\nDatabase is up-to-date' })
+    const steps = executed.map(step => `core migrated up to: ${step} (executed)\n`).join('')
+    const told = `migrating core on store 'postgres'...\n${steps}${executed.length} migrations processed`
+    assert.deepEqual(await run('bootstrap'), {
+      status: 0,
+      text: `Bootstrapping database...\n${told}\nDatabase is up-to-date`,
+    })
     assert.deepEqual(await run('bootstrap'), { status: 0, text: 'Database already bootstrapped' })
     assert.deepEqual(await run('up'), { status: 0, text: 'Database is already up-to-date' })
     assert.deepEqual(await run('finish'), { status: 0, text: 'No pending migrations to finish' })
@@ -60,7 +67,7 @@ describe('kong migrations on PostgreSQL', { skip: postgresIsMissing() }, () => {
       JSON.stringify(results),
     )
     const { rows } = await server.query('select count(*)::int as count from schema_migrations', database.database)
-    assert.equal(rows[0].count, 2)
+    assert.equal(rows[0].count, MIGRATIONS.length)
   })
 
   test('migrations wait for another node for --lock-timeout, then give up', async t => {

@@ -7,6 +7,7 @@ const KNOWN_VAULTS: readonly string[] = ['bundled', 'env', 'off']
 
 export function checkNode(context: RuleContext, findings: Findings): void {
   checkAvailability(context, findings)
+  checkDeprecated(context, findings)
   checkCassandra(context, findings)
   checkCertificates(context, findings)
   checkFiles(context, findings)
@@ -22,6 +23,16 @@ export function checkNode(context: RuleContext, findings: Findings): void {
         origin('nginx_http_large_client_header_buffers'),
     )
   }
+}
+
+/** In Kong's words; that neither value has an effect is said besides. */
+function checkDeprecated({ settings, isGiven }: RuleContext, { warnings }: Findings): void {
+  if (!isGiven('worker_consistency')) return
+  warnings.push("the 'worker_consistency' configuration property is deprecated")
+  if (settings.worker_consistency !== 'strict') return
+  warnings.push(
+    "the configuration value 'strict' for configuration property 'worker_consistency' is deprecated (use 'eventual')",
+  )
 }
 
 /** Kong 2.8 has the same two. */
