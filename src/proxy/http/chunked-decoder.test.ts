@@ -4,7 +4,7 @@ import { ChunkedDecoder } from './chunked-decoder.ts'
 
 /** Feeds the text in pieces of a size; returns the payload, or the reason of a refusal. */
 function decode(text: string, pieceSize = text.length): { payload: string; decoder: ChunkedDecoder; rest: string } {
-  const decoder = new ChunkedDecoder()
+  const decoder = new ChunkedDecoder({ isRequest: true })
   let payload = ''
   for (let at = 0; at < text.length && !decoder.done; at += pieceSize) {
     const bytes = Buffer.from(text.slice(at, at + pieceSize), 'latin1')
@@ -48,6 +48,10 @@ const REFUSALS: readonly string[] = [
   '3\r\nabc\n0\r\n\r\n',
   '3\r\nabc\rX0\r\n\r\n',
   '3;a\nb\r\nabc\r\n0\r\n\r\n',
+  '3;\r\nabc\r\n0\r\n\r\n',
+  '3;a;\r\nabc\r\n0\r\n\r\n',
+  '0\r\nContent-Length: 3\r\n\r\nabc',
+  '0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
   '3;a\0\r\nabc\r\n0\r\n\r\n',
   '1000000000000\r\n',
   '0000000000000\r\n\r\n',

@@ -6,6 +6,7 @@
  */
 import { CHARACTER_CLASSES, FIELD_VALUE } from './character-classes.ts'
 import { HeadScanner, NEED_MORE } from './head-scanner.ts'
+import { CONTENT_LENGTH, TRANSFER_ENCODING } from './header-ids.ts'
 
 const CR = 13
 const LF = 10
@@ -37,6 +38,7 @@ export class TrailerSection extends HeadScanner {
 }
 
 export class ChunkedDecoder {
+  readonly #isRequest: boolean
   /** Position after the bytes that belong to the body; set by `decode`. */
   consumed = 0
   done = false
@@ -47,7 +49,13 @@ export class ChunkedDecoder {
   #remaining = 0
   #digits = 0
   #extensionBytes = 0
+  #isExtensionEmpty = false
   #trailerBytes: Buffer | null = null
+
+  /** Responses may be careless about their trailers, which are dropped where they matter. */
+  constructor({ isRequest }: { readonly isRequest: boolean } = { isRequest: false }) {
+    this.#isRequest = isRequest
+  }
 
   reset(): void {
     this.done = false
@@ -86,9 +94,12 @@ export class ChunkedDecoder {
       case SIZE:
         return this.#takeSize(byte)
       case EXTENSION:
-        if (byte === CR) this.#state = SIZE_LF
-        else if ((CHARACTER_CLASSES[byte]! & FIELD_VALUE) === 0) return this.#refuse('illegal character in extension')
+        if (byte === CR) {
+          if (this.#isExtensionEmpty) return this.#refuse('empty chunk extension')
+          this.#state = SIZE_LF
+        } else if ((CHARACTER_CLASSES[byte]! & FIELD_VALUE) === 0) return this.#refuse('illegal character in extension')
         else if (++this.#extensionBytes > EXTENSION_BYTES_MAX) return this.#refuse('chunk extensions too large')
+        this.#isExtensionEmpty = byte === SEMICOLON
         return true
       case SIZE_LF:
         if (byte !== LF) return this.#refuse('bare CR after chunk size')
@@ -113,8 +124,10 @@ export class ChunkedDecoder {
     }
     if (this.#digits === 0) return this.#refuse('missing chunk size')
     if (byte === CR) this.#state = SIZE_LF
-    else if (byte === SEMICOLON) this.#state = EXTENSION
-    else return this.#refuse('illegal character in chunk size')
+    else if (byte === SEMICOLON) {
+      this.#state = EXTENSION
+      this.#isExtensionEmpty = true
+    } else return this.#refuse('illegal character in chunk size')
     return true
   }
 
@@ -137,6 +150,9 @@ export class ChunkedDecoder {
       return from + take
     }
     this.#trailerBytes = null
+    // RFC 9110 section 6.5.1; whoever takes them for the message's own, or the next one's, reads another message.
+    const isFraming = trailers.has(CONTENT_LENGTH) || trailers.has(TRANSFER_ENCODING)
+    if (isFraming && this.#isRequest) return this.#refuse('framing field in trailers') ? 0 : -1
     this.trailers = trailers.count === 0 ? null : trailers
     this.#state = DONE
     return from + end - before

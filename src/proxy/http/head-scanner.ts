@@ -168,6 +168,12 @@ export class HeadScanner {
     return this.has(id) ? this.valueAt(this.#first[id]!) : ''
   }
 
+  /** The line of the first field with this id, white space around its value included. */
+  protected knownLine(id: number): string {
+    const index = this.#first[id]!
+    return this.text.slice(this.lineAt(index), this.lineAt(index + 1))
+  }
+
   /** All values of fields with this id, as one list (RFC 9110 section 5.3). */
   knownList(id: number): string {
     if (!this.isRepeated(id)) return this.known(id)

@@ -1,23 +1,9 @@
 import assert from 'node:assert/strict'
-import { execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { test, type TestContext } from 'node:test'
+import { test } from 'node:test'
 import { seededRandom } from '../../base/random.ts'
-import { freePort } from '../../../test/kit/nodes.ts'
+import { anNginx, lacks } from '../../../test/kit/http-peers.ts'
 import { RequestHead } from './request-head.ts'
-
-const hasNginx = (() => {
-  try {
-    execFileSync('nginx', ['-v'], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
-})()
 
 const LINES: readonly string[] = [
   'Host: a',
@@ -55,30 +41,6 @@ const STARTS: readonly string[] = [
   'GET /a#b HTTP/1.1',
 ]
 
-/** Its own answer to everything, so that only its parser decides. */
-async function anNginx(t: TestContext): Promise<number> {
-  const folder = mkdtempSync(join(tmpdir(), 'nginx-differential-'))
-  const port = await freePort()
-  const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name => `${name}_temp_path ${folder}/${name};`)
-  writeFileSync(
-    join(folder, 'nginx.conf'),
-    `daemon off; master_process off; pid ${folder}/pid; error_log ${folder}/error.log; events {}
-     http { access_log off; ${paths.join(' ')} underscores_in_headers on; ignore_invalid_headers off;
-       server { listen 127.0.0.1:${port}; location / { return 200 ok; } } }`,
-  )
-  const child = spawn('nginx', ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', join(folder, 'error.log')])
-  t.after(async () => {
-    child.kill()
-    await once(child, 'exit')
-    rmSync(folder, { recursive: true })
-  })
-  for (let attempt = 0; attempt < 200; attempt++) {
-    if ((await statusFrom(port, 'GET / HTTP/1.0\r\n\r\n')) === 200) return port
-    await new Promise(resolve => setTimeout(resolve, 20))
-  }
-  throw new Error('nginx did not start')
-}
-
 async function statusFrom(port: number, text: string): Promise<number> {
   const socket = connect(port, '127.0.0.1')
   socket.on('error', () => {})
@@ -92,9 +54,10 @@ async function statusFrom(port: number, text: string): Promise<number> {
 }
 
 test('parse() takes no request that nginx refuses', {
-  skip: !hasNginx && process.env['KONG_TEST_REQUIRE'] !== 'all' && 'nginx is not installed',
+  skip: lacks('nginx'),
 }, async t => {
-  const port = await anNginx(t)
+  // Its own answer to everything, so that only its parser decides.
+  const port = await anNginx(t, 'return 200 ok;')
   const seed = 20261123
   const random = seededRandom(seed)
   const pick = (list: readonly string[]) => list[Math.floor(random.next() * list.length)]!

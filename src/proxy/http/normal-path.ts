@@ -60,13 +60,13 @@ function encodeByte(character: string): string {
 
 /**
  * Whether the path of a target is one that nginx takes: every `%` begins an escape, none escapes NUL, and it does not
- * climb above the root.
+ * climb above the root, not even for a server that takes `%2F` for a slash.
  */
 export function isValidPath(path: string): boolean {
   if (path.includes('%') && /%(?![0-9a-fA-F]{2})|%00/.test(path)) return false
   if (!path.includes('.') && !/%2e/i.test(path)) return true
   let depth = 0
-  for (const segment of path.replace(/%2e/gi, '.').split('/')) {
+  for (const segment of path.replace(/%2e/gi, '.').replace(/%2f/gi, '/').split('/')) {
     if (segment === '..') depth--
     else if (segment !== '.' && segment !== '') depth++
     if (depth < 0) return false

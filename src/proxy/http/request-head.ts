@@ -114,6 +114,8 @@ export class RequestHead extends HeadScanner {
     // As nginx: tunnels to anywhere and echoes of credentials are nobody's business here.
     if (this.method === 'CONNECT' || this.method === 'TRACE') return this.refuse(405, 'method not allowed')
     if (this.target.charCodeAt(0) !== SLASH && !this.#takeAbsoluteForm()) return this.refuse(400, 'illegal target')
+    // RFC 9112 section 3.2 has no fragment here: nginx leaves it off for itself and passes it on, HAProxy refuses it.
+    if (this.target.includes('#')) return this.refuse(400, 'fragment in request target')
     const question = this.target.indexOf('?')
     this.path = question === -1 ? this.target : this.target.slice(0, question)
     return this.isPlain || isValidPath(this.path) ? 0 : this.refuse(400, 'illegal path')
@@ -166,6 +168,8 @@ export class RequestHead extends HeadScanner {
       if (this.has(CONTENT_LENGTH)) return this.refuse(400, 'both Transfer-Encoding and Content-Length')
       if (this.isRepeated(TRANSFER_ENCODING)) return this.refuse(400, 'more than one Transfer-Encoding header')
       if (this.known(TRANSFER_ENCODING).toLowerCase() !== 'chunked') return this.refuse(501, 'unknown transfer coding')
+      // White space that RFC 9110 allows here, but that nginx and llhttp take for a part of the value.
+      if (this.knownLine(TRANSFER_ENCODING).includes('\t')) return this.refuse(400, 'tab around a transfer coding')
       this.bodyLength = CHUNKED
     } else if (this.has(CONTENT_LENGTH)) {
       if (this.isRepeated(CONTENT_LENGTH)) return this.refuse(400, 'more than one Content-Length header')

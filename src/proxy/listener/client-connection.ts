@@ -213,7 +213,7 @@ export class ClientConnection implements ClientSide, OpenConnection, Expiring {
     this.#awaitsContinue = head.expectsContinue
     exchange.isBodyTooLarge = bodyBytesMax !== 0 && length > bodyBytesMax
     if (length === CHUNKED) {
-      this.#decoder ??= new ChunkedDecoder()
+      this.#decoder ??= new ChunkedDecoder({ isRequest: true })
       this.#decoder.reset()
     }
     const end = from < to && !exchange.isBodyTooLarge ? this.#readFirstBody(exchange, body, bytes, from, to) : from
