@@ -18,6 +18,10 @@ class FakeWorker extends EventEmitter {
   version = 0
   refusal: ConfigRefusal | null = null
   diesOnDelta = false
+  /** Says nothing more, whatever it is told. */
+  hangsOnDelta = false
+  #isHanging = false
+  isDrained = false
   batchSizes: number[] = []
   readonly #batches: (readonly ConfigChange[])[] = []
   #prepared: (() => void) | null = null
@@ -38,6 +42,9 @@ class FakeWorker extends EventEmitter {
   }
   #receive(message: ToWorker): void {
     const tell = (answer: FromWorker) => this.emit('message', answer)
+    this.#isHanging ||= this.hangsOnDelta && message.type === 'delta'
+    if (this.#isHanging) return
+    if (message.type === 'ping') tell({ type: 'pong' })
     if (message.type === 'start') tell({ type: 'started' })
     if (message.type === 'listen') tell({ type: 'listening', address: message.address })
     if (message.type === 'snapshot-begin') this.#snapshot = []
@@ -59,7 +66,10 @@ class FakeWorker extends EventEmitter {
       tell({ type: 'committed', id: message.id })
     }
     if (message.type === 'discard') this.#prepared = null
-    if (message.type === 'drain') this.kill()
+    if (message.type === 'drain') {
+      this.isDrained = true
+      this.kill()
+    }
   }
   #prepare(id: number, changes: readonly ConfigChange[], version: number): void {
     this.#prepared = () => {
@@ -78,7 +88,11 @@ async function twoWorkers(t: { after(callback: () => unknown): void }) {
     copy,
     log: silentLogger,
     // The pause before a replacement is not what these tests are about.
-    clock: { ...systemClock, after: (ms, callback) => systemClock.after(Math.min(ms, 1), callback) },
+    clock: {
+      ...systemClock,
+      after: (ms, callback) => systemClock.after(Math.min(ms, 1), callback),
+      every: (_ms, callback) => systemClock.every(1, callback),
+    },
     events: { answer: message => message, onPeerReports() {} },
     onApplied() {},
     briefing: () => [],
@@ -201,4 +215,47 @@ test('Supervisor forgets a snapshot whose source breaks off', async t => {
 test('Supervisor leaves a worker that does not report out, and waits for it no longer than a moment', async t => {
   const { supervisor } = await twoWorkers(t)
   assert.deepEqual(await supervisor.collect(), [])
+})
+
+test('Supervisor ends a worker that hangs over a version, applies the version all the same, and replaces the worker', async t => {
+  const { supervisor, workers, copy, forked } = await twoWorkers(t)
+  workers[0]!.hangsOnDelta = true
+  const replaced = new Promise<FakeWorker>(resolve => forked.once('worker', resolve))
+  assert.deepEqual(await supervisor.applyDelta(delta(1, 'a')), { ok: true })
+  assert.equal(workers[0]!.connected, false, 'it was ended')
+  assert.equal(copy.head().version, 1)
+  const fresh = await replaced
+  while (supervisor.readyCount < 2) await new Promise(resolve => setImmediate(resolve))
+  assert.deepEqual([...fresh.rows.keys()], ['a'])
+})
+
+test('Supervisor refuses a version over which every worker hangs', async t => {
+  const { supervisor, workers, copy } = await twoWorkers(t)
+  for (const worker of workers) worker.hangsOnDelta = true
+  const outcome = await supervisor.applyDelta(delta(1, 'a'))
+  assert.ok(!outcome.ok)
+  assert.equal(copy.head().version, 0)
+})
+
+test('Supervisor starts another worker for one that was told to end, and only then lets it go', async t => {
+  const { supervisor, workers, forked } = await twoWorkers(t)
+  await supervisor.applyDelta(delta(1, 'a'))
+  const [leaving] = workers
+  const exited = new Promise(resolve => leaving!.once('exit', resolve))
+  const replaced = new Promise<FakeWorker>(resolve => forked.once('worker', resolve))
+  leaving!.emit('message', { type: 'leaving' } satisfies FromWorker)
+  leaving!.emit('message', { type: 'leaving' } satisfies FromWorker)
+  const fresh = await replaced
+  assert.equal(leaving!.isDrained, false, 'it serves until the other does')
+  await exited
+  assert.equal(leaving!.isDrained, true)
+  assert.deepEqual([...fresh.rows.keys()], ['a'])
+  assert.deepEqual([supervisor.readyCount, workers.length], [2, 3])
+})
+
+test('Supervisor replaces nobody when the whole node is told to end', async t => {
+  const { supervisor, workers } = await twoWorkers(t)
+  for (const worker of workers) worker.emit('message', { type: 'leaving' } satisfies FromWorker)
+  await supervisor.drain(10)
+  assert.equal(workers.length, 2)
 })

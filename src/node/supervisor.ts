@@ -5,7 +5,7 @@
  * dies over it, makes the whole node refuse it. A new worker first gets the configuration that the others run.
  */
 import type { ChildProcess } from 'node:child_process'
-import type { Clock } from '../base/clock.ts'
+import type { Clock, Timer } from '../base/clock.ts'
 import type { ListenAddress } from '../base/listen-address.ts'
 import type { Logger, LogLevel } from '../base/logger.ts'
 import type { ApplyOutcome, ConfigSink } from '../cluster/link.ts'
@@ -14,6 +14,7 @@ import { type BoundAddress, bindAddress, closeSockets, socketsOf } from './bound
 import type { ConfigCopy } from './config-copy.ts'
 import type { ToWorker, WorkerReport, WorkerStart } from './worker-messages.ts'
 import { type Prepared, type WorkerEvents, WorkerProcess } from './worker-process.ts'
+import { watchWorkers } from './worker-watch.ts'
 
 export interface SupervisorOptions {
   readonly copy: ConfigCopy
@@ -39,6 +40,10 @@ const EARLY_DEATH_MS = 2000
 const RESTART_PAUSE_MS = 1000
 /** A worker that is too busy to report is left out, so that it does not hold up `/status` and `/metrics` as well. */
 const COLLECT_TIMEOUT_MS = 2000
+/** A signal to the whole group reaches the main process as well, within this: then all end, and nobody is replaced. */
+const GROUP_SIGNAL_MS = 200
+/** What a worker that was told to end by others may finish. */
+const LEAVING_DRAIN_MS = 10_000
 /** How long a worker may take to leave after its drain time is over. */
 const KILL_AFTER_MS = 2000
 
@@ -50,9 +55,11 @@ export class Supervisor implements ConfigSink {
   #queue: Promise<unknown> = Promise.resolve()
   #nextId = 1
   #isStopping = false
+  readonly #watch: Timer
 
   constructor(options: SupervisorOptions) {
     this.#options = options
+    this.#watch = watchWorkers({ ...options, workers: () => this.#workers })
   }
 
   /** Binds, starts the workers with the saved configuration, and resolves when all of them accept connections. */
@@ -211,11 +218,31 @@ export class Supervisor implements ConfigSink {
     for (const worker of this.#workers) worker.kill('SIGKILL')
     await Promise.all([...this.#workers].map(worker => worker.exited))
     this.#closeSockets()
+    this.#watch.cancel()
   }
 
   #closeSockets(): void {
     closeSockets(this.#bound)
     this.#bound = []
+  }
+
+  /** Another takes its place first, so that no connection waits for one that is starting. */
+  #onLeaving(worker: WorkerProcess): void {
+    const { clock, log } = this.#options
+    const isOver = () => this.#isStopping || worker.isDraining || worker.isOnTrial || worker.hasExited
+    if (isOver() || worker.isLeaving) return
+    worker.isLeaving = true
+    clock.after(GROUP_SIGNAL_MS, () => {
+      if (isOver()) return
+      log.notice(`worker ${worker.pid} was told to end; starting another`)
+      this.#startWorker(worker.slot).then(
+        () => void this.#drainWorker(worker, LEAVING_DRAIN_MS),
+        (error: Error) => {
+          worker.isLeaving = false
+          log.error(`worker ${worker.pid} goes on, as no other could be started: ${error.message}`)
+        },
+      )
+    })
   }
 
   async #drainWorker(worker: WorkerProcess, timeoutMs: number): Promise<void> {
@@ -242,7 +269,8 @@ export class Supervisor implements ConfigSink {
   async #startWorker(slot: number, isOnTrial = false): Promise<WorkerProcess> {
     const { fork, clock, events, briefing } = this.#options
     const plan = this.#plan!
-    const worker = new WorkerProcess(fork(slot), slot, clock.now(), events)
+    const owner = { ...events, onLeaving: (leaving: WorkerProcess) => this.#onLeaving(leaving) }
+    const worker = new WorkerProcess(fork(slot), slot, clock.now(), owner)
     worker.isOnTrial = isOnTrial
     this.#workers.add(worker)
     void worker.exited.then(exit => this.#afterExit(worker, exit))
@@ -288,8 +316,11 @@ export class Supervisor implements ConfigSink {
   }
 }
 
+/** A worker that hung is no reason if others can do it: the one in its place gets what they run. */
 function firstRefusal(prepared: readonly Prepared[]): ConfigRefusal | null {
+  const canIgnoreHung = prepared.some(result => 'ok' in result && result.ok)
   for (const result of prepared) {
+    if ('dead' in result && result.hung && canIgnoreHung) continue
     if ('dead' in result)
       return { entity: '', key: '', field: null, message: 'a worker ended while it prepared this version' }
     if (!result.ok) return result.refusal

@@ -30,6 +30,8 @@ export type ToWorker =
   | { readonly type: 'collect'; readonly id: number }
   | { readonly type: 'log-level'; readonly level: LogLevel }
   | { readonly type: 'reopen-logs' }
+  /** Whoever answers is not hanging. */
+  | { readonly type: 'ping' }
   /** Decided for the whole node. */
   | { readonly type: 'peer-states'; readonly changes: readonly PeerChange[] }
   /** Stop accepting, finish what is under way, then exit. */
@@ -63,5 +65,8 @@ export type FromWorker =
   | { readonly type: 'committed'; readonly id: number }
   | { readonly type: 'ask'; readonly id: number; readonly message: unknown }
   | { readonly type: 'collected'; readonly id: number; readonly report: WorkerReport }
+  | { readonly type: 'pong' }
+  /** It got a signal to end, and waits to be told to. */
+  | { readonly type: 'leaving' }
   /** What traffic says of peers that have health checks. */
   | { readonly type: 'peer-reports'; readonly reports: readonly PeerReport[] }

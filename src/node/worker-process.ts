@@ -6,11 +6,11 @@ import type { BoundSocket } from './bound-sockets.ts'
 import type { PeerReport } from '../proxy/health/peer-state.ts'
 import type { FromWorker, ToWorker, WorkerReport, WorkerStart } from './worker-messages.ts'
 
-/** How a preparation ended; `dead` when the worker died over it. */
+/** How a preparation ended; `dead` when the worker died over it: `hung` if it was ended because it answered nothing. */
 export type Prepared =
   | { readonly ok: true }
   | { readonly ok: false; readonly refusal: ConfigRefusal }
-  | { readonly dead: true }
+  | { readonly dead: true; readonly hung: boolean }
 
 /** Rows in one message: a worker compiles them in some milliseconds, and serves requests before the next. */
 const SLICE_ROWS = 100
@@ -20,6 +20,11 @@ export interface WorkerEvents {
   /** Answers what the worker asks of the whole node. */
   answer(message: unknown): unknown
   onPeerReports(reports: readonly PeerReport[]): void
+}
+
+interface Owner {
+  /** Somebody told the worker to end, not us. */
+  onLeaving(worker: WorkerProcess): void
 }
 
 interface Waiting {
@@ -32,16 +37,22 @@ export class WorkerProcess {
   /** Has the running configuration, and takes part in changes. */
   isReady = false
   isDraining = false
+  /** It got a signal to end, and another is to take its place. */
+  isLeaving = false
   /** Started by something that fails as a whole if this worker does; until that is decided, nobody replaces it. */
   isOnTrial = false
+  /** Times it was asked since it last said anything. */
+  unanswered = 0
+  hasSpoken = false
+  isHung = false
   readonly exited: Promise<{ readonly code: number | null; readonly signal: string | null }>
   #hasExited = false
   readonly #child: ChildProcess
   readonly #waiting = new Map<string, Waiting[]>()
-  readonly #events: WorkerEvents
+  readonly #events: WorkerEvents & Owner
   #failure: string | null = null
 
-  constructor(child: ChildProcess, slot: number, startedAt: number, events: WorkerEvents) {
+  constructor(child: ChildProcess, slot: number, startedAt: number, events: WorkerEvents & Owner) {
     this.#child = child
     this.slot = slot
     this.startedAt = startedAt
@@ -88,7 +99,7 @@ export class WorkerProcess {
     for (; at + SLICE_ROWS < changes.length && !this.#hasExited; at += SLICE_ROWS)
       await this.#sent({ type: 'delta-batch', id, changes: changes.slice(at, at + SLICE_ROWS) })
     this.send({ type: 'delta', id, delta: at === 0 ? delta : { ...delta, changes: changes.slice(at) } })
-    return preparedFrom(await prepared)
+    return this.#preparedFrom(await prepared)
   }
 
   beginSnapshot(id: number, head: ConfigHead): void {
@@ -101,14 +112,16 @@ export class WorkerProcess {
     }
   }
 
-  #sent(message: ToWorker): Promise<void> {
-    return new Promise(resolve => this.#child.send(message, () => resolve()))
+  /** A worker that hangs takes nothing more, until it is ended for that. */
+  async #sent(message: ToWorker): Promise<void> {
+    const taken = new Promise<void>(resolve => this.#child.send(message, () => resolve()))
+    await Promise.race([taken, this.exited])
   }
 
   async endSnapshot(id: number): Promise<Prepared> {
     const prepared = this.#next(`prepared ${id}`)
     this.send({ type: 'snapshot-end', id })
-    return preparedFrom(await prepared)
+    return this.#preparedFrom(await prepared)
   }
 
   async commit(id: number): Promise<void> {
@@ -134,6 +147,16 @@ export class WorkerProcess {
     if (!this.#hasExited) this.#child.kill(signal)
   }
 
+  ping(): void {
+    this.unanswered++
+    this.send({ type: 'ping' })
+  }
+
+  #preparedFrom(message: FromWorker | null): Prepared {
+    if (message?.type !== 'prepared') return { dead: true, hung: this.isHung }
+    return message.refusal === null ? { ok: true } : { ok: false, refusal: message.refusal }
+  }
+
   /** The next message of that name, or null when the worker exits first. */
   #next(name: string): Promise<FromWorker | null> {
     if (this.#hasExited) return Promise.resolve(null)
@@ -145,6 +168,10 @@ export class WorkerProcess {
   }
 
   #receive(message: FromWorker): void {
+    this.unanswered = 0
+    this.hasSpoken = true
+    if (message.type === 'pong') return
+    if (message.type === 'leaving') return this.#events.onLeaving(this)
     if (message.type === 'failed') {
       this.#failure = message.message
       return
@@ -164,9 +191,4 @@ export class WorkerProcess {
     this.#waiting.delete(name)
     for (const { resolve } of waiting ?? []) resolve(message)
   }
-}
-
-function preparedFrom(message: FromWorker | null): Prepared {
-  if (message?.type !== 'prepared') return { dead: true }
-  return message.refusal === null ? { ok: true } : { ok: false, refusal: message.refusal }
 }

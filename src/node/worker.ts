@@ -132,6 +132,9 @@ function receive(message: ToWorker, socket: unknown): void {
       return collect(message.id)
     case 'log-level':
       return log.setLevel(message.level)
+    case 'ping':
+      tell({ type: 'pong' })
+      return
     case 'reopen-logs':
       return running?.files.reopen()
     case 'peer-states':
@@ -218,5 +221,6 @@ process.on('message', (message, socket) => {
 })
 // Without its parent a worker has nobody to get configuration from, or to be stopped by.
 process.on('disconnect', () => process.exit(0))
-// Ctrl-C in a terminal reaches the whole group: the main process ends its workers itself.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGHUP', 'SIGUSR1'] as const) process.on(signal, () => {})
+// A signal may be meant for this worker alone, or have reached the whole group (Ctrl-C, systemd): the main process knows.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGQUIT'] as const) process.on(signal, () => tell({ type: 'leaving' }))
+for (const signal of ['SIGHUP', 'SIGUSR1'] as const) process.on(signal, () => {})

@@ -68,6 +68,36 @@ test('kill -9 of a worker under load fails only what that worker had in hand, an
   assert.ok(plane.workerProcessIds().includes(before[1]!), 'its peer went on')
 })
 
+test('SIGTERM for one worker fails nothing, as another takes its place; for all processes it ends the node', async t => {
+  const upstream = await anUpstream(t)
+  const proxyPort = await freePort()
+  const settings = { proxy_listen: `127.0.0.1:${proxyPort}`, status_listen: 'off', nginx_worker_processes: 2 }
+  const adminPort = await freePort()
+  const node = await aNode(t, { ...settings, admin_listen: `127.0.0.1:${adminPort}` }).start()
+  const proxy = `http://127.0.0.1:${proxyPort}`
+  await admin(`http://127.0.0.1:${adminPort}`, 'POST', '/services', { name: 's', url: upstream.url })
+  await admin(`http://127.0.0.1:${adminPort}`, 'POST', '/services/s/routes', { name: 'r', paths: ['/r'] })
+  await eventually('the route', async () => (await send(`${proxy}/r`)).status === 200)
+  const traffic = new Traffic(t, `${proxy}/r`, { clients: 8 })
+  await traffic.more(50)
+  const before = node.workerProcessIds()
+  for (const pid of before) {
+    process.kill(pid, 'SIGTERM')
+    await eventually('another in its place', async () => {
+      const now = node.workerProcessIds()
+      return now.length === 2 && !now.includes(pid)
+    })
+    await traffic.more(50)
+  }
+  await traffic.stop()
+  t.diagnostic(`${traffic.answered} requests answered, ${traffic.failures.length} failed`)
+  assert.deepEqual(traffic.failures, [])
+  assert.ok(before.every(pid => !node.workerProcessIds().includes(pid)))
+
+  for (const pid of node.processIds()) process.kill(pid, 'SIGTERM')
+  await eventually('the node to have ended', async () => node.processIds().length === 0)
+})
+
 test('kill -9 of a data plane at any moment of a change leaves it a whole version to restart from', async t => {
   const upstream = await anUpstream(t)
   const { controlPlane, dataPlanes } = await aCluster(t)
