@@ -36,6 +36,7 @@ export function compileService(row: Row, sources: ServiceSources): CompiledServi
     row,
     tls: isTls,
     protocol,
+    http2: protocol === 'grpc' || protocol === 'grpcs',
     host,
     port,
     path: String(row['path'] ?? '/'),

@@ -34,6 +34,8 @@ export interface CompiledService {
   /** `https` and `grpcs` speak TLS to the upstream. */
   readonly tls: boolean
   readonly protocol: string
+  /** `grpc` and `grpcs` speak HTTP/2 to the upstream. */
+  readonly http2: boolean
   readonly host: string
   readonly port: number
   /** Never null: '/' when unset. */

@@ -21,7 +21,7 @@ import type { RequestHead } from './http/request-head.ts'
 import type { ProxyContext } from './proxy-context.ts'
 import type { RequestBody } from './request-body.ts'
 import type { RouteMatch, RouterInput } from './router/router.ts'
-import type { UpstreamConnection } from './upstream/upstream-connection.ts'
+import type { UpstreamSide } from './upstream/upstream-side.ts'
 import { serializeExchange } from './log-entry.ts'
 
 /** What an exchange needs of the connection it came on. */
@@ -114,7 +114,7 @@ export class Exchange implements RequestPhase, ResponsePhase, LogPhase, HashInpu
   lastFailure: FailureCode | null = null
   triesLeft = 0
   hasMetStaleConnection = false
-  upstream: UpstreamConnection<Exchange> | null = null
+  upstream: UpstreamSide | null = null
   /** Path without query for the upstream; '' until somebody asks. */
   #upstreamPath = ''
   /** Wall clock of handing the request to the upstream, and of the first byte of its answer; 0 before. */

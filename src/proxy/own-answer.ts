@@ -6,11 +6,11 @@ import {
   DEFAULT_TEMPLATES,
   type ErrorForm,
   escapeMessage,
-  grpcStatusOf,
   negotiateForm,
   renderError,
 } from './error-templates.ts'
 import type { Exchange } from './exchange.ts'
+import { grpcHeaders, isGrpcRequest } from './grpc-answer.ts'
 import { buildEditedHead, ownList, proxiedList } from './http/answer-head.ts'
 import type { HeaderList } from './http/header-list.ts'
 import { statusText } from './http/reason-phrases.ts'
@@ -38,6 +38,9 @@ export function replyAnswer(exchange: Exchange, reply: Reply): OwnAnswer {
   )
   const isTyped = extra.some(([name]) => name.toLowerCase() === 'content-type')
   const { body } = reply
+  if (!isTyped && isGrpcRequest(exchange.head)) {
+    return { status, source: 'exit', headers: [...grpcHeaders(status, grpcMessageOf(body)), ...extra], body: NOTHING }
+  }
   if (body === undefined) return { status, source: 'exit', headers: extra, body: NOTHING }
   if (reply.negotiate && typeof body === 'object' && 'message' in body) {
     const { form, body: bytes } = renderMessage(exchange, String(body.message), 'gateway')
@@ -48,6 +51,14 @@ export function replyAnswer(exchange: Exchange, reply: Reply): OwnAnswer {
   if (body instanceof Uint8Array) return { status, source: 'exit', headers: extra, body: Buffer.from(body) }
   const headers = isTyped ? extra : [['Content-Type', CONTENT_TYPES.json] as const, ...extra]
   return { status, source: 'exit', headers, body: Buffer.from(JSON.stringify(body)) }
+}
+
+/** Bodies that a call cannot get are told in words, if there are any. */
+function grpcMessageOf(body: Reply['body']): string | null {
+  if (typeof body === 'string') return body
+  if (body === undefined || body instanceof Uint8Array) return null
+  const { message } = body as { readonly message?: unknown }
+  return typeof message === 'string' ? message : null
 }
 
 function renderMessage(
@@ -64,20 +75,15 @@ function renderMessage(
 /** proxy.md 7: what the client accepts; failing that, for errors that in Kong are nginx's, what it sent. */
 function formFor(exchange: Exchange, style: 'gateway' | 'nginx'): ErrorForm {
   const { head, context } = exchange
+  if (isGrpcRequest(head)) return 'grpc'
   const contentType = head.find('content-type')
-  if (contentType?.startsWith('application/grpc')) return 'grpc'
   const accept = head.find('accept')
   if (style === 'gateway' || accept !== undefined) return negotiateForm(accept ?? '') ?? 'json'
   return negotiateForm(contentType ?? context.settings.errorDefaultType) ?? 'json'
 }
 
 function contentHeaders(form: ErrorForm, status: number, message: string): OwnAnswer['headers'] {
-  if (form !== 'grpc') return [['Content-Type', CONTENT_TYPES[form]]]
-  return [
-    ['Content-Type', CONTENT_TYPES.grpc],
-    ['grpc-status', `${grpcStatusOf(status)}`],
-    ['grpc-message', message],
-  ]
+  return form === 'grpc' ? grpcHeaders(status, message) : [['Content-Type', CONTENT_TYPES[form]]]
 }
 
 /** Sets status and source, and gives the head as a list, edits of earlier phases applied. */

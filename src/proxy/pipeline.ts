@@ -27,9 +27,9 @@ import { protocolAnswer } from './protocol-rules.ts'
 import type { ProxyContext } from './proxy-context.ts'
 import { BodyTransformation } from './body-transformation.ts'
 import { Forwarder, type ForwardingSink } from './upstream/forwarder.ts'
-import type { UpstreamConnection } from './upstream/upstream-connection.ts'
+import type { UpstreamSide } from './upstream/upstream-side.ts'
 
-type Connection = UpstreamConnection<Exchange>
+type Connection = UpstreamSide
 
 export class Pipeline implements ExchangeEvents, ForwardingSink {
   readonly #context: ProxyContext

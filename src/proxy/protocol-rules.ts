@@ -1,5 +1,6 @@
 /** What a matched route demands of the protocol, and the answers to requests that come by another one (proxy.md 4). */
 import type { Exchange } from './exchange.ts'
+import { isGrpcRequest } from './grpc-answer.ts'
 import { failureAnswer, type OwnAnswer } from './own-answer.ts'
 
 const NOTHING = Buffer.alloc(0)
@@ -7,8 +8,8 @@ const NOTHING = Buffer.alloc(0)
 /** Null when the request may go on. */
 export function protocolAnswer(exchange: Exchange): OwnAnswer | null {
   const route = exchange.matchedRoute!
-  if (route.https && !route.http && forwardedScheme(exchange) !== 'https') return httpsAnswer(exchange)
-  return route.grpc ? grpcAnswer(exchange) : null
+  if (route.grpc) return grpcAnswer(exchange)
+  return route.https && !route.http && forwardedScheme(exchange) !== 'https' ? httpsAnswer(exchange) : null
 }
 
 /** Without views for plugins, which cost an object, unless the peer may claim a scheme. */
@@ -23,12 +24,18 @@ function httpsAnswer(exchange: Exchange): OwnAnswer {
   return { status, source: 'exit', headers: [['Location', location]], body: NOTHING }
 }
 
-function grpcAnswer(exchange: Exchange): OwnAnswer {
-  const isGrpc = exchange.head.find('content-type')?.startsWith('application/grpc') === true
-  if (!isGrpc) return failureAnswer(exchange, 'not_grpc')
-  // gRPC needs HTTP/2, which this listener does not speak.
-  return withUpgrade(failureAnswer(exchange, 'http2_required'), 'HTTP/2')
+function grpcAnswer(exchange: Exchange): OwnAnswer | null {
+  if (!isGrpcRequest(exchange.head)) return failureAnswer(exchange, 'not_grpc')
+  if (!exchange.head.isHttp2) return withUpgrade(failureAnswer(exchange, 'http2_required'), 'HTTP/2')
+  if (exchange.matchedRoute!.http || forwardedScheme(exchange) === 'https') return null
+  return { status: 200, source: 'exit', headers: GRPCS_REQUIRED, body: NOTHING }
 }
+
+const GRPCS_REQUIRED = [
+  ['content-type', 'application/grpc'],
+  ['grpc-status', '1'],
+  ['grpc-message', 'gRPC request matched gRPCs route'],
+] as const
 
 function withUpgrade(answer: OwnAnswer, protocols: string): OwnAnswer {
   return { ...answer, headers: [...answer.headers, ['Upgrade', protocols]] }

@@ -186,6 +186,7 @@ function compile(
           row: { id: `service-${index}`, name: 'a-service' },
           tls: false,
           protocol: 'http',
+          http2: false,
           host: '127.0.0.1',
           port: options.ports?.[0] ?? 80,
           path: '/',

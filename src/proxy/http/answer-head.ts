@@ -116,6 +116,11 @@ function typeWithCharset({ settings }: ProxyContext, upstream: ResponseHead): st
 let lastType = ''
 let isLastTypeText = false
 
+/** The version that the upstream spoke, as far as it spoke. */
+function outboundVia({ matchedRoute }: Exchange): string {
+  return matchedRoute?.service?.http2 === true ? `2 ${PRODUCT}` : `1.1 ${PRODUCT}`
+}
+
 /** Our own fields on a proxied answer (proxy.md 5). */
 function proxiedLines(exchange: Exchange, upstream: ResponseHead): string {
   const { settings } = exchange.context
@@ -127,7 +132,9 @@ function proxiedLines(exchange: Exchange, upstream: ResponseHead): string {
   if (own.upstreamLatency) lines += `X-Kong-Upstream-Latency: ${exchange.answeredAt - exchange.sentAt}\r\n`
   if (own.proxyLatency) lines += `X-Kong-Proxy-Latency: ${exchange.sentAt - exchange.startedAt}\r\n`
   if (own.via) {
-    lines += upstream.has(VIA) ? `Via: ${upstream.knownList(VIA)}, 1.1 ${PRODUCT}\r\n` : `Via: 1.1 ${PRODUCT}\r\n`
+    lines += upstream.has(VIA)
+      ? `Via: ${upstream.knownList(VIA)}, ${outboundVia(exchange)}\r\n`
+      : `Via: ${outboundVia(exchange)}\r\n`
   }
   if (own.requestId) lines += `X-Kong-Request-Id: ${exchange.id}\r\n`
   return settings.allowDebugHeader ? lines + debugLines(exchange) : lines
@@ -173,7 +180,7 @@ export function ownList(exchange: Exchange): HeaderList {
     if (own.upstreamStatus) list.append('X-Kong-Upstream-Status', `${exchange.status}`)
     if (own.upstreamLatency) list.append('X-Kong-Upstream-Latency', `${now - sentAt}`)
     if (own.proxyLatency) list.append('X-Kong-Proxy-Latency', `${sentAt - exchange.startedAt}`)
-    if (own.via) list.append('Via', `1.1 ${PRODUCT}`)
+    if (own.via) list.append('Via', outboundVia(exchange))
     if (own.server) list.append('Server', PRODUCT)
   } else {
     if (own.responseLatency) list.append('X-Kong-Response-Latency', `${now - exchange.startedAt}`)

@@ -17,7 +17,7 @@ export class ResponseHead extends HeadScanner {
   /** Bytes of the body, CHUNKED or UNTIL_CLOSE. 0 for responses that never have one. */
   bodyLength = 0
   keepAlive = true
-  #reasonEnd = 0
+  protected reasonEnd = 0
 
   /** Returns the position after the head, NEED_MORE, or a refusal. */
   parse(bytes: Buffer, from: number, to: number, isHeadRequest: boolean): ScanResult {
@@ -32,7 +32,7 @@ export class ResponseHead extends HeadScanner {
 
   /** Status code and reason phrase as sent, `200 OK`. */
   get statusText(): string {
-    return this.text.slice(9, this.#reasonEnd)
+    return this.text.slice(9, this.reasonEnd)
   }
 
   #scanStatusLine(bytes: Uint8Array, start: number, to: number): ScanResult {
@@ -54,7 +54,7 @@ export class ResponseHead extends HeadScanner {
     while (i < to && (classes[bytes[i]!]! & FIELD_VALUE) !== 0) i++
     if (i + 1 >= to) return i >= to || bytes[i] === CR ? NEED_MORE : this.refuse(502, 'malformed status line')
     if (bytes[i] !== CR || bytes[i + 1] !== LF) return this.refuse(502, 'illegal character in reason phrase')
-    this.#reasonEnd = i - start
+    this.reasonEnd = i - start
     return i + 2
   }
 

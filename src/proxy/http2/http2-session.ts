@@ -7,18 +7,17 @@
 import type { Socket } from 'node:net'
 import { CONTROL_COST, DATA_GAIN, FINISHED_GAIN, FloodGuard, RESET_COST, SETTINGS_COST } from './flood-guard.ts'
 import * as f from './frames.ts'
-import { FrameWriter } from './frame-writer.ts'
+import type { FrameWriter } from './frame-writer.ts'
 import { type FieldSink, HpackDecoder } from './hpack-decoder.ts'
 import type { Http2Stream } from './http2-stream.ts'
-import { flushSoon, type Outbox, release } from './outbox.ts'
+import type { Outbox } from './outbox.ts'
+import { SocketWriter, type SocketWriterEvents } from './socket-writer.ts'
 import { encodeSettings, INITIAL_WINDOW_SIZE, PeerSettings } from './peer-settings.ts'
 
 /** Of one stream: what a peer may send before we have used it, so what a stalled stream may cost us. */
 export const STREAM_WINDOW = 256 * 1024
 /** Of all streams of a connection together. */
 const CONNECTION_WINDOW = 4 * 1024 * 1024
-/** Frames that wait for the socket; above, streams are told to pause. */
-const OUTBOX_BYTES_MAX = 64 * 1024
 /** Compressed header block, all of its frames. Half of them may be empty at most (CVE-2024-27983). */
 const BLOCK_BYTES_MAX = 64 * 1024
 const BLOCK_FRAMES_MAX = 32
@@ -38,17 +37,17 @@ export interface SessionClock {
   readonly now: number
 }
 
-export abstract class Http2Session<S extends Http2Stream = Http2Stream> implements f.FrameSink {
+export abstract class Http2Session<S extends Http2Stream = Http2Stream> implements f.FrameSink, SocketWriterEvents {
   readonly streams = new Map<number, S>()
   readonly peer = new PeerSettings()
   isOpen = true
   /** Nothing of it has come since. */
   protected lastPeerStreamId = 0
   protected readonly clock: SessionClock
-  readonly #socket: Socket
+  protected resetCost = RESET_COST
   readonly #reader = new f.FrameReader()
   readonly #decoder = new HpackDecoder(HEADER_TABLE_BYTES)
-  readonly #writer = new FrameWriter()
+  readonly #writer: SocketWriter
   readonly #guard: FloodGuard
   #block: Block | null = null
   #hasSettings = false
@@ -58,13 +57,9 @@ export abstract class Http2Session<S extends Http2Stream = Http2Stream> implemen
   /** Ids of ended streams, negative if it was us who reset them. */
   readonly #ended = new Int32Array(ENDED_STREAMS)
   #endedCount = 0
-  #isWriting = false
-  #isFlushing = false
-  #wasFull = false
-  #endsSocket = false
 
   constructor(socket: Socket, clock: SessionClock) {
-    this.#socket = socket
+    this.#writer = new SocketWriter(socket, this)
     this.clock = clock
     this.#guard = new FloodGuard(clock.now)
   }
@@ -92,17 +87,11 @@ export abstract class Http2Session<S extends Http2Stream = Http2Stream> implemen
   }
 
   get isFull(): boolean {
-    const isFull = this.out.length > OUTBOX_BYTES_MAX
-    this.#wasFull ||= isFull
-    return isFull
+    return this.#writer.isFull
   }
 
   get isWithinBlock(): boolean {
     return this.#block !== null || this.#reader.isWithinFrame
-  }
-
-  get isWriting(): boolean {
-    return this.#isWriting
   }
 
   read(bytes: Buffer, from: number, to: number): void {
@@ -294,8 +283,10 @@ export abstract class Http2Session<S extends Http2Stream = Http2Stream> implemen
       if (this.isIdleId(id)) return this.fail(f.PROTOCOL_ERROR, 'RST_STREAM on an idle stream')
       return void this.#spend(CONTROL_COST)
     }
-    if (!this.#spend(RESET_COST)) return
     const code = bytes.readUInt32BE(from)
+    // The end of an exchange whose answer is whole is no waste (RFC 9113 section 8.1).
+    const isFinal = stream.isRemoteClosed && code === f.NO_ERROR
+    if (!isFinal && !this.#spend(this.resetCost)) return
     this.#forget(stream, id)
     stream.ended(code)
   }
@@ -311,7 +302,7 @@ export abstract class Http2Session<S extends Http2Stream = Http2Stream> implemen
     const error = this.peer.apply(bytes, from, to)
     if (error !== f.NO_ERROR) return this.fail(error, 'invalid SETTINGS')
     this.#hasSettings = true
-    this.#writer.limitTable(this.peer.headerTableSize)
+    this.#writer.frames.limitTable(this.peer.headerTableSize)
     if (!this.#shiftWindows(this.peer.initialWindowSize - windowBefore)) return
     this.write.frame(f.SETTINGS, f.ACK, 0, NOTHING)
     this.settingsArrived()
@@ -396,8 +387,7 @@ export abstract class Http2Session<S extends Http2Stream = Http2Stream> implemen
 
   /** The place for frames; whatever is written there leaves soon. */
   get write(): FrameWriter {
-    this.schedule()
-    return this.#writer
+    return this.#writer.frames
   }
 
   get out(): Outbox {
@@ -430,8 +420,7 @@ export abstract class Http2Session<S extends Http2Stream = Http2Stream> implemen
 
   /** What is written is sent; nothing more is read. */
   protected endSocket(): void {
-    this.#endsSocket = true
-    this.schedule()
+    this.#writer.end()
   }
 
   /** All streams end as if reset. */
@@ -446,44 +435,15 @@ export abstract class Http2Session<S extends Http2Stream = Http2Stream> implemen
     }
   }
 
-  protected schedule(): void {
-    if (this.#isFlushing) return
-    this.#isFlushing = true
-    flushSoon(this)
-  }
-
-  flush(): void {
-    this.#isFlushing = false
-    if (this.#isWriting || this.#socket.destroyed) return
-    if (this.out.length > 0) {
-      this.#isWriting = true
-      const bytes = this.out.take()
-      this.#socket.write(bytes, () => {
-        release(bytes)
-        this.#written()
-      })
-      if (this.#wasFull && !this.isFull) this.#drained()
-    } else if (this.#endsSocket) {
-      this.#endsSocket = false
-      this.sessionClosed()
-    }
-  }
-
-  #written(): void {
-    this.#isWriting = false
-    if (this.out.length > 0 || this.#endsSocket) this.schedule()
-    this.wroteSome()
-  }
-
-  /** The socket took what it was given. */
-  protected wroteSome(): void {}
-
-  #drained(): void {
-    this.#wasFull = false
+  roomAgain(): void {
     for (const stream of [...this.streams.values()]) {
       if (stream.queuedBytes === 0 && !stream.isEnding) stream.drained()
       if (this.isFull) return
     }
+  }
+
+  finished(): void {
+    this.sessionClosed()
   }
 
   /** The socket is gone. */
@@ -494,4 +454,5 @@ export abstract class Http2Session<S extends Http2Stream = Http2Stream> implemen
 }
 
 const NOTHING = Buffer.alloc(0)
-const IGNORED: FieldSink = { field() {} }
+/** Reads a block for the sake of the table only. */
+export const IGNORED: FieldSink = { field() {} }

@@ -4,7 +4,8 @@ import type { FieldSink } from './hpack-decoder.ts'
 import type { Http2Session } from './http2-session.ts'
 
 export abstract class Http2Stream {
-  readonly id: number
+  /** 0 until the stream has one. */
+  id: number
   /** What the peer lets us send; below zero when it made its windows smaller. */
   sendWindow: number
   /** What we let the peer send. */

@@ -1,25 +1,29 @@
 /** Opens connections to peers, plain or TLS. */
-import { connect as connectPlain, isIP } from 'node:net'
-import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls'
+import { connect as connectPlain, isIP, type Socket } from 'node:net'
+import { connect as connectTls, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls'
 import type { UpstreamTlsOptions } from '../compiled.ts'
 import type { Peer } from '../balancer/balancer.ts'
 import type { ProxyContext } from '../proxy-context.ts'
-import { type UpstreamConsumer, UpstreamConnection } from './upstream-connection.ts'
+import { type ConnectionConsumer, UpstreamConnection } from './upstream-connection.ts'
 
 /** Contexts are costly to make and few: one per TLS pool key, in the order of last use. */
 const SECURE_CONTEXTS_MAX = 1000
 
 export class Connector<Owner> {
   readonly #context: ProxyContext
-  readonly #consumer: UpstreamConsumer<Owner>
+  readonly #consumer: ConnectionConsumer<Owner>
   readonly #secureContexts = new Map<UpstreamTlsOptions, SecureContext>()
 
-  constructor(context: ProxyContext, consumer: UpstreamConsumer<Owner>) {
+  constructor(context: ProxyContext, consumer: ConnectionConsumer<Owner>) {
     this.#context = context
     this.#consumer = consumer
   }
 
-  openPlain(key: string, peer: Peer): UpstreamConnection<Owner> {
+  open(key: string, peer: Peer, tls: UpstreamTlsOptions | null, serverName: string): UpstreamConnection<Owner> {
+    return tls === null ? this.#openPlain(key, peer) : this.#openTls(key, peer, tls, serverName)
+  }
+
+  #openPlain(key: string, peer: Peer): UpstreamConnection<Owner> {
     const connection = new UpstreamConnection(key, this.#consumer, this.#context.deadlines)
     const socket = connectPlain({
       host: peer.ip,
@@ -38,21 +42,32 @@ export class Connector<Owner> {
     return connection
   }
 
-  openTls(key: string, peer: Peer, options: UpstreamTlsOptions, serverName: string): UpstreamConnection<Owner> {
+  #openTls(key: string, peer: Peer, options: UpstreamTlsOptions, serverName: string): UpstreamConnection<Owner> {
     const connection = new UpstreamConnection(key, this.#consumer, this.#context.deadlines)
-    const socket = connectTls({
+    const socket = this.#tlsSocket(peer, options, serverName, 'http/1.1')
+    socket.setNoDelay(true)
+    socket.on('data', (bytes: Buffer) => connection.receive(bytes, bytes.length))
+    connection.bind(socket, 'secureConnect')
+    return connection
+  }
+
+  /** Plain without `tls`. */
+  http2Socket(peer: Peer, tls: UpstreamTlsOptions | null, serverName: string): Socket {
+    const socket =
+      tls === null ? connectPlain({ host: peer.ip, port: peer.port }) : this.#tlsSocket(peer, tls, serverName, 'h2')
+    return socket.setNoDelay(true)
+  }
+
+  #tlsSocket(peer: Peer, options: UpstreamTlsOptions, serverName: string, protocol: string): TLSSocket {
+    return connectTls({
       host: peer.ip,
       port: peer.port,
       // Names only (RFC 6066 section 3); an address is verified against the certificate all the same.
       ...(isIP(serverName) === 0 && serverName !== '' ? { servername: serverName } : {}),
       secureContext: this.#secureContext(options),
       rejectUnauthorized: options.verify === true,
-      ALPNProtocols: ['http/1.1'],
+      ALPNProtocols: [protocol],
     })
-    socket.setNoDelay(true)
-    socket.on('data', (bytes: Buffer) => connection.receive(bytes, bytes.length))
-    connection.bind(socket, 'secureConnect')
-    return connection
   }
 
   #secureContext(options: UpstreamTlsOptions): SecureContext {

@@ -3,7 +3,8 @@
  *
  * Backpressure is mutual: whoever cannot be written to makes the other one pause, so memory stays constant.
  */
-import type { PeerOutcome, Pick, PickFailure } from '../balancer/balancer.ts'
+import type { Peer, PeerOutcome, Pick, PickFailure } from '../balancer/balancer.ts'
+import type { UpstreamTlsOptions } from '../compiled.ts'
 import type { Exchange } from '../exchange.ts'
 import type { FailureCode } from '../errors.ts'
 import { bodilessFraming, buildUpstreamHead } from '../http/upstream-request-head.ts'
@@ -12,30 +13,35 @@ import type { ProxyContext } from '../proxy-context.ts'
 import { Connector } from './connect.ts'
 import { ConnectionPool } from './connection-pool.ts'
 import { failureCodeOf, mayRetry, outcomeOf } from './retry.ts'
-import type { UpstreamConnection, UpstreamConsumer, UpstreamFailure } from './upstream-connection.ts'
+import { Http2Pool } from './http2-pool.ts'
+import { Http2UpstreamConnection } from './http2-upstream-connection.ts'
+import { Http2UpstreamStream } from './http2-upstream-stream.ts'
+import { type ConnectionConsumer, UpstreamConnection } from './upstream-connection.ts'
+import type { UpstreamFailure, UpstreamSide } from './upstream-side.ts'
 
 /** How the forwarder reports back; the pipeline implements it. */
 export interface ForwardingSink {
   /** The final head has come. Sets `pendingHead`; false if the answer was ended another way meanwhile. */
-  answerHead(exchange: Exchange, connection: UpstreamConnection<Exchange>): boolean
+  answerHead(exchange: Exchange, connection: UpstreamSide): boolean
   answerBytes(exchange: Exchange, bytes: Buffer, from: number, to: number, isLast: boolean): boolean
-  interimHead(exchange: Exchange, connection: UpstreamConnection<Exchange>): void
-  switchedProtocols(exchange: Exchange, connection: UpstreamConnection<Exchange>): void
+  interimHead(exchange: Exchange, connection: UpstreamSide): void
+  switchedProtocols(exchange: Exchange, connection: UpstreamSide): void
   failed(exchange: Exchange, code: FailureCode): void
   tunnelEnded(exchange: Exchange): void
 }
 
-type Connection = UpstreamConnection<Exchange>
+type Connection = UpstreamSide
 
 const NOTHING = Buffer.alloc(0)
 
-export class Forwarder implements UpstreamConsumer<Exchange> {
+export class Forwarder implements ConnectionConsumer<Exchange> {
   readonly #context: ProxyContext
   readonly #sink: ForwardingSink
   readonly #pool: ConnectionPool<Exchange>
   readonly #connector: Connector<Exchange>
   /** All, busy and idle, for `close`. */
-  readonly #open = new Set<Connection>()
+  readonly #open = new Set<UpstreamConnection<Exchange>>()
+  readonly #http2 = new Http2Pool<Exchange>()
 
   constructor(context: ProxyContext, sink: ForwardingSink) {
     this.#context = context
@@ -49,7 +55,7 @@ export class Forwarder implements UpstreamConsumer<Exchange> {
     exchange.triesLeft = exchange.matchedRoute!.service!.retries
     const { body } = exchange
     if (body !== null && !body.isComplete) {
-      if (exchange.matchedRoute!.requestBuffering) body.spoolTo(this.#context.settings.bodyFolder)
+      if (this.#isBuffered(exchange)) body.spoolTo(this.#context.settings.bodyFolder)
       exchange.client.readBody()
       if (exchange.isOver) return
       if (this.#waitsForBody(exchange)) {
@@ -64,7 +70,12 @@ export class Forwarder implements UpstreamConsumer<Exchange> {
   #waitsForBody(exchange: Exchange): boolean {
     const body = exchange.body!
     if (body.isComplete) return false
-    return exchange.matchedRoute!.requestBuffering && !body.isFull && exchange.upstreamEdits?.editedBody == null
+    return this.#isBuffered(exchange) && !body.isFull && exchange.upstreamEdits?.editedBody == null
+  }
+
+  /** Calls over HTTP/2 may be conversations: their bodies never wait for their ends. */
+  #isBuffered({ matchedRoute }: Exchange): boolean {
+    return matchedRoute!.requestBuffering && !matchedRoute!.service!.http2
   }
 
   /** More of the request body: held until there is somebody to send it to. */
@@ -90,10 +101,12 @@ export class Forwarder implements UpstreamConsumer<Exchange> {
     const upstream = exchange.upstream!
     if (from === to && !body.isComplete) return
     if (body.isReplayable) body.release()
-    const data = body.isChunked
-      ? joinBytes(chunkHead(from, to), bytes, from, to, chunkTail(from, to, body.isComplete, body.trailers))
-      : joinBytes('', bytes, from, to, '')
+    const data =
+      body.isChunked && !upstream.isHttp2
+        ? joinBytes(chunkHead(from, to), bytes, from, to, chunkTail(from, to, body.isComplete, body.trailers))
+        : joinBytes('', bytes, from, to, '')
     const goesOn = upstream.write(data)
+    if (upstream instanceof Http2UpstreamStream && body.isComplete) upstream.endBody(body.trailers)
     if (body.isComplete) upstream.expectAnswer()
     else if (!goesOn) exchange.client.pauseBody()
   }
@@ -125,19 +138,36 @@ export class Forwarder implements UpstreamConsumer<Exchange> {
     exchange.isProxied = true
     exchange.triedAt = this.#context.clock.now()
     const tls = service!.tlsOptions
-    let connection: Connection
-    if (tls === null) connection = this.#pool.take(peer.key) ?? this.#opened(this.#connector.openPlain(peer.key, peer))
-    else {
-      const host = preserveHost && exchange.head.host !== '' ? exchange.head.hostname : hostnameOf(pick.hostHeader)
-      const key = `${peer.key}|${host}|${tls.poolKey}`
-      connection = this.#pool.take(key) ?? this.#opened(this.#connector.openTls(key, peer, tls, host))
-    }
+    const host =
+      tls === null
+        ? ''
+        : preserveHost && exchange.head.host !== ''
+          ? exchange.head.hostname
+          : hostnameOf(pick.hostHeader)
+    const key = tls === null ? peer.key : `${peer.key}|${host}|${tls.poolKey}`
+    const connection = service!.http2
+      ? this.#http2.take(key, exchange, () => this.#openHttp2(key, peer, tls, host))
+      : (this.#pool.take(key) ?? this.#opened(this.#connector.open(key, peer, tls, host)))
     exchange.upstream = connection
     connection.assign(exchange, service!.connectTimeoutMs)
     if (!connection.isConnecting) this.#send(exchange, connection, exchange.triedAt)
   }
 
-  #opened(connection: Connection): Connection {
+  #openHttp2(key: string, peer: Peer, tls: UpstreamTlsOptions | null, host: string): Http2UpstreamConnection<Exchange> {
+    const { keepalive } = this.#context.settings
+    return new Http2UpstreamConnection(this.#connector.http2Socket(peer, tls, host), {
+      key,
+      isTls: tls !== null,
+      deadlines: this.#context.deadlines,
+      consumer: this,
+      requestsMax: keepalive.requestsMax,
+      idleTimeoutMs: keepalive.poolSize === 0 ? 0 : keepalive.idleTimeoutS * 1000,
+      log: reason => this.#context.log.error(`upstream broke HTTP/2: ${reason}`, { peer: peer.key }),
+      closed: connection => this.#http2.forget(connection),
+    })
+  }
+
+  #opened(connection: UpstreamConnection<Exchange>): UpstreamConnection<Exchange> {
     this.#open.add(connection)
     return connection
   }
@@ -153,6 +183,7 @@ export class Forwarder implements UpstreamConsumer<Exchange> {
     const host = preserveHost && head.host !== '' ? head.host : exchange.pick!.hostHeader
     const isHead = head.method === 'HEAD' || exchange.upstreamEdits?.editedMethod === 'HEAD'
     connection.begin(isHead, service!.readTimeoutMs, service!.writeTimeoutMs)
+    if (connection instanceof Http2UpstreamStream) return this.#sendHttp2(exchange, connection, host)
     const edited = exchange.upstreamEdits?.editedBody ?? null
     if (edited !== null) {
       const text = buildUpstreamHead(exchange, host, `Content-Length: ${edited.length}\r\n`)
@@ -163,6 +194,21 @@ export class Forwarder implements UpstreamConsumer<Exchange> {
         buildUpstreamHead(exchange, host, bodilessFraming(exchange.upstreamEdits?.method ?? head.method)),
       )
     else this.#sendBody(exchange, connection, host)
+  }
+
+  #sendHttp2(exchange: Exchange, stream: Http2UpstreamStream<Exchange>, host: string): void {
+    const { body } = exchange
+    const edited = exchange.upstreamEdits?.editedBody ?? null
+    const isWhole = edited !== null || body === null || body.isComplete
+    const held = edited ?? body?.whole() ?? NOTHING
+    const length = isWhole ? held.length : body.declaredLength
+    const framing = length > 0 ? `Content-Length: ${length}\r\n` : ''
+    stream.sendHead(buildUpstreamHead(exchange, host, framing), isWhole && held.length === 0 && body?.trailers == null)
+    if (held.length > 0) stream.sendBody(held, 0, held.length)
+    if (isWhole) stream.endBody(body?.trailers ?? null)
+    if (body === null || body.isComplete) return
+    body.mode = edited === null ? 'stream' : 'discard'
+    exchange.client.readBody()
   }
 
   #sendBody(exchange: Exchange, connection: Connection, host: string): void {
@@ -241,7 +287,9 @@ export class Forwarder implements UpstreamConsumer<Exchange> {
     const isWhole = body === null || body.isComplete || body.mode === 'discard'
     const isSent = isWhole && (body === null || body.spoolSent === body.spooledBytes)
     if (body !== null && !body.isComplete) body.mode = 'discard'
-    if (connection.head.keepAlive && isSent && connection.socket.writableLength === 0) this.#pool.give(connection)
+    if (connection instanceof Http2UpstreamStream) connection.release()
+    else if (!(connection instanceof UpstreamConnection)) connection.destroy()
+    else if (connection.head.keepAlive && isSent && connection.isDrained) this.#pool.give(connection)
     else connection.destroy()
   }
 
@@ -308,17 +356,18 @@ export class Forwarder implements UpstreamConsumer<Exchange> {
     this.#releasePick(exchange, { kind: 'aborted' })
   }
 
-  closed(connection: Connection): void {
+  closed(connection: UpstreamConnection<Exchange>): void {
     this.#open.delete(connection)
     this.#pool.forget(connection)
   }
 
   get idleConnections(): number {
-    return this.#pool.size
+    return this.#pool.size + this.#http2.size
   }
 
   close(): void {
     for (const connection of [...this.#open]) connection.destroy()
+    this.#http2.close()
   }
 }
 

@@ -2,7 +2,7 @@
 import type { PeerOutcome } from '../balancer/balancer.ts'
 import type { FailureCode } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
-import type { UpstreamFailure } from './upstream-connection.ts'
+import type { UpstreamFailure } from './upstream-side.ts'
 
 /** Doing these twice may do harm, so they are not sent again once they were sent (nginx's list). */
 const NOT_IDEMPOTENT = new Set(['POST', 'LOCK', 'PATCH'])
@@ -13,7 +13,7 @@ export function mayRetry(exchange: Exchange, failure: UpstreamFailure, wasStale:
   if (failure === 'invalid_response' || failure === 'exhausted') return false
   const canSendAgain = body === null || body.isReplayable || exchange.upstreamEdits?.editedBody != null
   if (!canSendAgain) return false
-  const wasSent = failure !== 'connect_failed' && failure !== 'connect_timed_out'
+  const wasSent = failure !== 'connect_failed' && failure !== 'connect_timed_out' && failure !== 'refused'
   const method = exchange.upstreamEdits?.method ?? exchange.head.method
   if (wasSent && NOT_IDEMPOTENT.has(method)) return false
   // The peer closed an idle connection while our request was on its way: no failure of the peer, so no try is used up.

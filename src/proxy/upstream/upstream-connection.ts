@@ -11,6 +11,7 @@ import { ChunkedDecoder } from '../http/chunked-decoder.ts'
 import { NEED_MORE } from '../http/head-scanner.ts'
 import { CHUNKED } from '../http/request-head.ts'
 import { ResponseHead, UNTIL_CLOSE } from '../http/response-head.ts'
+import type { UpstreamConsumer, UpstreamFailure, UpstreamSide } from './upstream-side.ts'
 
 /** Larger response heads are refused, as nginx refuses those above `proxy_buffer_size`, but later. */
 const HEAD_BYTES_MAX = 64 * 1024
@@ -18,45 +19,18 @@ const HEAD_FIELDS_MAX = 1000
 /** Interim responses before the final one; an upstream that sends more means harm. */
 const INTERIM_RESPONSES_MAX = 16
 
-/** `exhausted`: this machine has no descriptor, port or memory left for a connection; no fault of the peer. */
-export type UpstreamFailure =
-  | 'connect_failed'
-  | 'connect_timed_out'
-  | 'closed'
-  | 'timed_out'
-  | 'invalid_response'
-  | 'exhausted'
+/** Errors of connecting that are this machine's fault. */
+export const EXHAUSTION = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL'])
 
-const EXHAUSTION = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL'])
-
-export interface UpstreamConsumer<Owner> {
-  connected(owner: Owner, connection: UpstreamConnection<Owner>): void
-  /** An interim response (1xx). */
-  interim(owner: Owner, connection: UpstreamConnection<Owner>): void
-  /** The head of the final response. Payload may follow at once; `readEnd` says that for now there is none. */
-  head(owner: Owner, connection: UpstreamConnection<Owner>): void
-  /** Payload; `isLast` comes exactly once per response, perhaps with no bytes. */
-  payload(
-    owner: Owner,
-    connection: UpstreamConnection<Owner>,
-    bytes: Buffer,
-    from: number,
-    to: number,
-    isLast: boolean,
-  ): void
-  readEnd(owner: Owner, connection: UpstreamConnection<Owner>): void
-  /** Bytes after a switch of protocols. */
-  tunnelled(owner: Owner, connection: UpstreamConnection<Owner>, bytes: Buffer, from: number, to: number): void
-  tunnelEnded(owner: Owner, connection: UpstreamConnection<Owner>): void
-  drained(owner: Owner, connection: UpstreamConnection<Owner>): void
-  failed(owner: Owner, connection: UpstreamConnection<Owner>, failure: UpstreamFailure, reason: string): void
+export interface ConnectionConsumer<Owner> extends UpstreamConsumer<Owner> {
   /** Over, for whatever reason; pools forget it. */
   closed(connection: UpstreamConnection<Owner>): void
 }
 
 type State = 'connecting' | 'idle' | 'head' | 'body' | 'tunnel' | 'closed'
 
-export class UpstreamConnection<Owner> implements Expiring {
+export class UpstreamConnection<Owner> implements UpstreamSide, Expiring {
+  readonly isHttp2 = false
   readonly poolKey: string
   readonly head = new ResponseHead(HEAD_FIELDS_MAX)
   requests = 0
@@ -68,7 +42,7 @@ export class UpstreamConnection<Owner> implements Expiring {
   sweepIndex = -1
   readTimeoutMs = 0
   writeTimeoutMs = 0
-  readonly #consumer: UpstreamConsumer<Owner>
+  readonly #consumer: ConnectionConsumer<Owner>
   readonly #deadlines: Deadlines
   #socket!: Socket
   #writeText = writeText
@@ -81,7 +55,7 @@ export class UpstreamConnection<Owner> implements Expiring {
   #partialHead: Buffer | null = null
   #decoder: ChunkedDecoder | null = null
 
-  constructor(poolKey: string, consumer: UpstreamConsumer<Owner>, deadlines: Deadlines) {
+  constructor(poolKey: string, consumer: ConnectionConsumer<Owner>, deadlines: Deadlines) {
     this.poolKey = poolKey
     this.#consumer = consumer
     this.#deadlines = deadlines
@@ -104,6 +78,10 @@ export class UpstreamConnection<Owner> implements Expiring {
 
   get socket(): Socket {
     return this.#socket
+  }
+
+  get isDrained(): boolean {
+    return this.#socket.writableLength === 0
   }
 
   get isIdle(): boolean {

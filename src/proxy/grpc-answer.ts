@@ -1,0 +1,44 @@
+/** The gateway's own answers to gRPC calls: a status and a message in the head, no body (proxy.md 7). */
+import { CONTENT_TYPES, grpcStatusOf } from './error-templates.ts'
+
+/** By gRPC status; said where nothing better is known. */
+const NAMES = [
+  'OK',
+  'Canceled',
+  'Unknown',
+  'InvalidArgument',
+  'DeadlineExceeded',
+  'NotFound',
+  'AlreadyExists',
+  'PermissionDenied',
+  'ResourceExhausted',
+  'FailedPrecondition',
+  'Aborted',
+  'OutOfRange',
+  'Unimplemented',
+  'Internal',
+  'Unavailable',
+  'DataLoss',
+  'Unauthenticated',
+]
+
+/** As Kong: any request that says so by its type, whatever its protocol. */
+export function isGrpcRequest(head: { find(lowerName: string): string | undefined }): boolean {
+  return head.find('content-type')?.startsWith('application/grpc') === true
+}
+
+export function grpcHeaders(status: number, message: string | null): readonly (readonly [string, string])[] {
+  const code = grpcStatusOf(status)
+  return [
+    ['Content-Type', CONTENT_TYPES.grpc],
+    ['grpc-status', `${code}`],
+    ['grpc-message', encodeMessage(message ?? NAMES[code] ?? 'Unknown')],
+  ]
+}
+
+/** What is not printable ASCII goes percent-encoded (gRPC over HTTP/2, "Status-Message"). */
+function encodeMessage(message: string): string {
+  return message.replace(/[^\x20-\x24\x26-\x7e]+/gu, characters =>
+    Array.from(Buffer.from(characters), byte => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
+  )
+}
