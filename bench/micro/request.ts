@@ -105,6 +105,7 @@ const context = {
   config,
   settings,
   log: silentLogger,
+  streamLog: silentLogger,
   clock: systemClock,
   random,
   node: { id: 'node', hostname: 'host', workerId: 0 },
@@ -113,6 +114,7 @@ const context = {
   trustedPeers: createTrustedPeers(settings),
   readBuffer,
   counts: { accepted: 0, handled: 0, requests: 0 },
+  streamCounts: { accepted: 0 },
   isDraining: false,
 }
 const pipeline = new Pipeline(context)

@@ -16,6 +16,8 @@ export interface ListenAddress {
     readonly intervalS: number | null
     readonly count: number | null
   }
+  /** An address of `stream_listen`. */
+  readonly stream?: true
   /** A stream listener for datagrams. */
   readonly udp?: boolean
   /** Asked for, and refused by the settings' rules: the runtime accepts connections at once. */
@@ -23,6 +25,6 @@ export interface ListenAddress {
 }
 
 /** `host:port`, as a person writes it. */
-export function formatAddress({ host, port, ssl }: ListenAddress): string {
-  return `${host.includes(':') && !host.startsWith('unix:') ? `[${host}]` : host}${host.startsWith('unix:') ? '' : `:${port}`}${ssl ? ' (TLS)' : ''}`
+export function formatAddress({ host, port, ssl, udp }: ListenAddress): string {
+  return `${host.includes(':') && !host.startsWith('unix:') ? `[${host}]` : host}${host.startsWith('unix:') ? '' : `:${port}`}${ssl ? ' (TLS)' : udp === true ? ' (UDP)' : ''}`
 }

@@ -15,7 +15,11 @@ export async function makeDefaultCertificates(
   nowMs: number,
 ): Promise<void> {
   const listeners = [
-    { addresses: settings.role === 'admin' ? [] : settings.proxy_listen, given: settings.ssl_cert, prefix: '' },
+    {
+      addresses: settings.role === 'admin' ? [] : [...settings.proxy_listen, ...settings.stream_listen],
+      given: settings.ssl_cert,
+      prefix: '',
+    },
     {
       addresses: settings.role === 'proxy' ? [] : settings.admin_listen,
       given: settings.admin_ssl_cert,

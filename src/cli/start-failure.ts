@@ -2,7 +2,7 @@
 import type { Settings } from '../settings/definition.ts'
 import { formatEndpoint } from '../settings/listen-address.ts'
 
-const LISTENERS = ['proxy_listen', 'admin_listen', 'status_listen', 'cluster_listen'] as const
+const LISTENERS = ['proxy_listen', 'stream_listen', 'admin_listen', 'status_listen', 'cluster_listen'] as const
 
 export function explainStartFailure(error: unknown, settings: Settings): string {
   const { code, address, port, message } = error as NodeJS.ErrnoException & { address?: string; port?: number }

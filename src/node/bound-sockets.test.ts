@@ -15,18 +15,20 @@ const address = (port: number): ListenAddress => ({
   ipv6only: false,
 })
 
-test('bindAddress() binds one socket per slot on one port that the system chose', async t => {
-  const bound = await bindAddress(address(0), 3)
-  t.after(() => closeSockets([bound]))
-  assert.equal(bound.sockets.length, 3)
-  const ports = bound.sockets.map(socket => {
-    const out: { port?: number } = {}
-    socket.getsockname(out)
-    return out.port
+for (const udp of [false, true])
+  test(`bindAddress() binds one socket per slot on one port that the system chose (UDP: ${udp})`, async t => {
+    const bound = await bindAddress({ ...address(0), udp }, 3)
+    t.after(() => closeSockets([bound]))
+    assert.equal(bound.sockets.length, 3)
+    const ports = bound.sockets.map(socket => {
+      const out: { port?: number } = {}
+      socket.getsockname(out)
+      return out.port
+    })
+    assert.deepEqual(new Set(ports), new Set([bound.address.port]))
+    assert.notEqual(bound.address.port, 0)
+    if (udp) await assert.rejects(bindAddress({ ...address(bound.address.port), udp }, 1), BindError)
   })
-  assert.deepEqual(new Set(ports), new Set([bound.address.port]))
-  assert.notEqual(bound.address.port, 0)
-})
 
 test('bindAddress() names address and reason when the port is taken, also by a socket that would share it', async t => {
   const server = createServer()

@@ -14,7 +14,7 @@ import type { ListenAddress } from '../base/listen-address.ts'
 const UV_TCP_IPV6ONLY = 1
 const UV_TCP_REUSEPORT = 2
 
-/** A bound TCP handle; what Node's own `cluster` module passes to its workers. */
+/** A bound TCP or UDP handle; what Node's own `cluster` module passes to its workers. */
 export interface BoundSocket {
   getsockname(out: { address?: string; port?: number }): number
   close(): void
@@ -27,6 +27,16 @@ type CreateServerHandle = (
   flags: number,
 ) => BoundSocket | number
 const createServerHandle = (net as unknown as { _createServerHandle: CreateServerHandle })._createServerHandle
+
+interface UdpBinding {
+  readonly UDP: new () => BoundSocket & {
+    bind(address: string, port: number, flags: number): number
+    bind6(address: string, port: number, flags: number): number
+  }
+  readonly constants: Readonly<Record<`UV_UDP_${'IPV6ONLY' | 'REUSEPORT'}`, number>>
+}
+/** Node's public way to bind a UDP socket also begins to receive, and what the main process receives is lost. */
+const udpBinding = (): UdpBinding => (process as unknown as { binding(name: string): UdpBinding }).binding('udp_wrap')
 
 export interface BoundAddress {
   /** With the port that the system chose, if 0 was asked for. */
@@ -73,8 +83,9 @@ export async function bindAddress(
   if (before !== null && before.sockets.length >= slots) return { address, sockets: before.sockets }
   const { host, family } = await resolve(address.host)
   const type = family === 6 ? 6 : 4
-  const ipv6only = type === 6 && address.ipv6only ? UV_TCP_IPV6ONLY : 0
-  const shared = process.platform === 'linux' ? UV_TCP_REUSEPORT : 0
+  const udp = address.udp === true ? udpBinding().constants : null
+  const ipv6only = type === 6 && address.ipv6only ? (udp?.UV_UDP_IPV6ONLY ?? UV_TCP_IPV6ONLY) : 0
+  const shared = process.platform === 'linux' ? (udp?.UV_UDP_REUSEPORT ?? UV_TCP_REUSEPORT) : 0
   // Without this probe a second node would silently share the port, since both set SO_REUSEPORT.
   if (address.port !== 0 && before === null) bindOne(address, host, address.port, type, ipv6only).close()
   const sockets = [...(before?.sockets ?? [])]
@@ -108,7 +119,7 @@ async function resolve(host: string): Promise<{ host: string; family: number }> 
 }
 
 function bindOne(asked: ListenAddress, host: string, port: number, type: 4 | 6, flags: number): BoundSocket {
-  const socket = createServerHandle(host, port, type, -1, flags)
+  const socket = asked.udp === true ? bindUdp(host, port, type, flags) : createServerHandle(host, port, type, -1, flags)
   if (typeof socket === 'number') throw bindError(asked, port, socket)
   // libuv keeps EADDRINUSE back until listen(); asking for the address brings it out.
   const status = socket.getsockname({})
@@ -117,6 +128,15 @@ function bindOne(asked: ListenAddress, host: string, port: number, type: 4 | 6, 
     throw bindError(asked, port, status)
   }
   return socket
+}
+
+function bindUdp(host: string, port: number, type: 4 | 6, flags: number): BoundSocket | number {
+  const { UDP } = udpBinding()
+  const socket = new UDP()
+  const status = type === 6 ? socket.bind6(host, port, flags) : socket.bind(host, port, flags)
+  if (status === 0) return socket
+  socket.close()
+  return status
 }
 
 function portOf(socket: BoundSocket): number {

@@ -6,7 +6,17 @@ import { nodeMetrics } from './node-metrics.ts'
 test('nodeMetrics() has the names and labels of Kong, without the prefix', () => {
   const metrics = nodeMetrics({
     nodeId: 'n',
-    counts: { accepted: 1, active: 1, handled: 1, reading: 0, requests: 7, waiting: 0, writing: 1 },
+    counts: {
+      accepted: 1,
+      active: 1,
+      handled: 1,
+      reading: 0,
+      requests: 7,
+      waiting: 0,
+      writing: 1,
+      streamAccepted: 0,
+      streamActive: 0,
+    },
     reports: [],
     timers: { running: 0, pending: 3 },
     databaseReachable: true,

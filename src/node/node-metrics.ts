@@ -30,10 +30,11 @@ export interface DataPlaneMetrics {
 /** Names and labels are those of Kong's prometheus plugin, so that its dashboards work. */
 export function nodeMetrics(input: NodeMetricsInput): MetricDump[] {
   const { nodeId, counts, reports } = input
+  const { streamAccepted, streamActive } = counts
   const states = {
-    accepted: counts.accepted,
-    active: counts.active,
-    handled: counts.handled,
+    accepted: counts.accepted - streamAccepted,
+    active: counts.active - streamActive,
+    handled: counts.handled - streamAccepted,
     reading: counts.reading,
     total: counts.requests,
     waiting: counts.waiting,
@@ -44,7 +45,10 @@ export function nodeMetrics(input: NodeMetricsInput): MetricDump[] {
       'nginx_connections_total',
       'Client connections of the node by state.',
       ['node_id', 'subsystem', 'state'],
-      Object.entries(states).map(([state, value]) => [[nodeId, 'http', state], value]),
+      [
+        ...series(nodeId, 'http', states),
+        ...(counts.streamAccepted === 0 ? [] : series(nodeId, 'stream', streamStates(counts))),
+      ],
     ),
     gauge(
       'nginx_requests_total',
@@ -70,6 +74,18 @@ export function nodeMetrics(input: NodeMetricsInput): MetricDump[] {
     gauge('datastore_reachable', '1 while the database answers, else 0.', [], [[[], Number(input.databaseReachable)]]),
   )
   return [...metrics, ...clusterMetrics(input)]
+}
+
+function streamStates({ streamAccepted, streamActive }: ConnectionCounts): Readonly<Record<string, number>> {
+  return { accepted: streamAccepted, active: streamActive, handled: streamAccepted, total: streamAccepted }
+}
+
+function series(
+  nodeId: string,
+  subsystem: string,
+  states: Readonly<Record<string, number>>,
+): (readonly [labels: readonly string[], value: number])[] {
+  return Object.entries(states).map(([state, value]) => [[nodeId, subsystem, state], value])
 }
 
 function clusterMetrics({ controlPlaneConnected, certificateExpiry, dataPlanes }: NodeMetricsInput): MetricDump[] {

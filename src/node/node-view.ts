@@ -86,7 +86,17 @@ export function createMetrics(context: NodeContext, view: NodeView): (() => Prom
   }
 }
 
-const NO_COUNTS = { accepted: 0, active: 0, handled: 0, requests: 0, reading: 0, writing: 0, waiting: 0 }
+const NO_COUNTS = {
+  accepted: 0,
+  active: 0,
+  handled: 0,
+  requests: 0,
+  reading: 0,
+  writing: 0,
+  waiting: 0,
+  streamAccepted: 0,
+  streamActive: 0,
+}
 
 /** Null when the API has no TLS listener. */
 export function apiCertificates(settings: Settings, api: 'admin' | 'status') {

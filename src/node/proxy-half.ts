@@ -75,7 +75,10 @@ export class ProxyHalf {
 
   describe(): string[] {
     const workers = this.supervisor.workerCount === 1 ? '1 worker' : `${this.supervisor.workerCount} workers`
-    return this.supervisor.addresses.map(address => `proxy listening on ${formatAddress(address)} (${workers})`)
+    return this.supervisor.addresses.map(
+      address =>
+        `${address.stream === true ? 'stream proxy' : 'proxy'} listening on ${formatAddress(address)} (${workers})`,
+    )
   }
 
   /** Asks the workers; a caller that cannot wait gets the last answer from `counts` and `reports`. */
@@ -98,13 +101,14 @@ export class ProxyHalf {
     return {
       start: { settings, nodeId, hostname, role: settings.role },
       workerCount: workerCount(settings),
-      addresses: settings.proxy_listen,
+      addresses: [...settings.proxy_listen, ...settings.stream_listen],
     }
   }
 }
 
 function sumCounts(reports: readonly WorkerReport[]): ConnectionCounts {
-  const sum = { accepted: 0, active: 0, handled: 0, requests: 0, reading: 0, writing: 0, waiting: 0 }
+  const states = { reading: 0, writing: 0, waiting: 0 }
+  const sum = { accepted: 0, active: 0, handled: 0, requests: 0, ...states, streamAccepted: 0, streamActive: 0 }
   for (const { connections } of reports) {
     for (const name of Object.keys(sum) as (keyof ConnectionCounts)[]) sum[name] += connections[name]
   }

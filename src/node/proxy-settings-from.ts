@@ -20,7 +20,11 @@ const HEADER_COUNT_MAX = 1000
 /** Bodies that a plugin wants to see whole. */
 const BUFFERED_BODY_BYTES_MAX = 64 * 1024 * 1024
 
-export function proxySettingsFrom(settings: Settings, accessLog: ProxySettings['accessLog']): ProxySettings {
+export function proxySettingsFrom(
+  settings: Settings,
+  accessLog: ProxySettings['accessLog'],
+  streamAccessLog: ProxySettings['streamAccessLog'] = null,
+): ProxySettings {
   return {
     listeners: settings.proxy_listen,
     responseHeaders: responseHeaders(settings.headers),
@@ -52,6 +56,7 @@ export function proxySettingsFrom(settings: Settings, accessLog: ProxySettings['
       validTtlS: settings.dns_valid_ttl,
     },
     accessLog,
+    streamAccessLog,
   }
 }
 

@@ -329,6 +329,6 @@ function firstRefusal(prepared: readonly Prepared[]): ConfigRefusal | null {
 }
 
 /** What a socket is bound to; how it is spoken to there (TLS or not) is the worker's business. */
-function placeOf({ host, port, ipv6only }: ListenAddress): string {
-  return JSON.stringify([host, port, ipv6only])
+function placeOf({ host, port, ipv6only, udp }: ListenAddress): string {
+  return JSON.stringify([host, port, ipv6only, udp === true])
 }

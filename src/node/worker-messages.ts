@@ -54,6 +54,9 @@ export interface ConnectionCounts {
   readonly reading: number
   readonly writing: number
   readonly waiting: number
+  /** TCP and UDP sessions, in the numbers above too. */
+  readonly streamAccepted: number
+  readonly streamActive: number
 }
 
 export type FromWorker =

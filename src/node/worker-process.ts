@@ -89,7 +89,7 @@ export class WorkerProcess {
 
   async listen(address: ListenAddress, socket: BoundSocket): Promise<boolean> {
     this.#child.send({ type: 'listen', address } satisfies ToWorker, socket as never, () => {})
-    return (await this.#next(`listening ${address.host} ${address.port}`)) !== null
+    return (await this.#next(listeningName(address))) !== null
   }
 
   async prepareDelta(id: number, delta: ConfigDelta): Promise<Prepared> {
@@ -183,7 +183,7 @@ export class WorkerProcess {
     if (message.type === 'peer-reports') return this.#events.onPeerReports(message.reports)
     const name =
       message.type === 'listening'
-        ? `listening ${message.address.host} ${message.address.port}`
+        ? listeningName(message.address)
         : 'id' in message
           ? `${message.type} ${message.id}`
           : message.type
@@ -191,4 +191,8 @@ export class WorkerProcess {
     this.#waiting.delete(name)
     for (const { resolve } of waiting ?? []) resolve(message)
   }
+}
+
+function listeningName({ host, port, udp }: ListenAddress): string {
+  return `listening ${host} ${port}${udp === true ? ' udp' : ''}`
 }

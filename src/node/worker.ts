@@ -1,7 +1,7 @@
 /** One worker process: the configuration it runs, the engine that proxies, and the channel to the main process. */
 import { systemClock } from '../base/clock.ts'
 import { createLogFiles, logFileOf, type LogFiles } from '../base/log-files.ts'
-import { createLogger } from '../base/logger.ts'
+import { createLogger, type LogLevel } from '../base/logger.ts'
 import { systemRandom } from '../base/random.ts'
 import type { ConfigChange } from '../entities/config.ts'
 import { proxySettingsFrom } from './proxy-settings-from.ts'
@@ -25,6 +25,9 @@ const tell = (message: FromWorker) => process.send!(message)
 let writeLog = (line: string): unknown => process.stderr.write(line)
 const log = createLogger({ level: 'notice', write: line => writeLog(line), now: systemClock.now })
 
+let writeStreamLog = writeLog
+const streamLog = createLogger({ level: 'notice', write: line => writeStreamLog(line), now: systemClock.now })
+
 interface Running {
   readonly start: WorkerStart
   readonly config: RunningConfig
@@ -44,17 +47,17 @@ let nextAsk = 1
 
 function start(message: WorkerStart): void {
   const settings = message.settings as Settings
-  log.setLevel(settings.log_level)
+  setLogLevel(settings.log_level)
   const clock = systemClock
   const random = systemRandom
-  const { files, accessLog } = openLogs(settings)
+  const { files, accessLog, streamAccessLog } = openLogs(settings)
   const plugins = enabledPlugins(settings.plugins)
   const catalog = nodeCatalog(settings)
   const metrics = createMetricRegistry()
   // A worker that is alone need not ask anybody.
   const counters = message.workerCount === 1 ? createLocalCounters({ clock }) : createLeasedCounters({ clock, ask })
   const node = { id: message.nodeId, hostname: message.hostname, role: message.role, workerId: message.slot }
-  const proxySettings = proxySettingsFrom(settings, accessLog)
+  const proxySettings = proxySettingsFrom(settings, accessLog, streamAccessLog)
   const health = new WorkerPeerHealth(reports => tell({ type: 'peer-reports', reports }))
   let tools: WorkerTools | null = null
   const config = createRunningConfig({
@@ -70,9 +73,14 @@ function start(message: WorkerStart): void {
     log,
   })
   tools = createWorkerTools({ clock, random, log, entities: config.reader, counters, metrics, node })
-  const engine = createProxyEngine({ config, settings: proxySettings, clock, random, log, node })
+  const engine = createProxyEngine({ config, settings: proxySettings, clock, random, log, streamLog, node })
   running = { start: message, config, health, engine, tools, metrics, files }
   tell({ type: 'started' })
+}
+
+function setLogLevel(level: LogLevel): void {
+  log.setLevel(level)
+  streamLog.setLevel(level)
 }
 
 /** A question to the main process; resolves with its answer. */
@@ -131,7 +139,7 @@ function receive(message: ToWorker, socket: unknown): void {
     case 'collect':
       return collect(message.id)
     case 'log-level':
-      return log.setLevel(message.level)
+      return setLogLevel(message.level)
     case 'ping':
       tell({ type: 'pong' })
       return
@@ -181,7 +189,11 @@ async function drain(timeoutMs: number): Promise<void> {
 }
 
 /** Throws when a file cannot be written: a node that loses its log from the start is better not started. */
-function openLogs(settings: Settings): { files: LogFiles; accessLog: ((line: string) => void) | null } {
+function openLogs(settings: Settings): {
+  readonly files: LogFiles
+  readonly accessLog: ((line: string) => void) | null
+  readonly streamAccessLog: ((line: string) => void) | null
+} {
   const files = createLogFiles({
     prefix: settings.prefix,
     output: null,
@@ -189,7 +201,7 @@ function openLogs(settings: Settings): { files: LogFiles; accessLog: ((line: str
     onError: message => process.stderr.write(`${message}\n`),
   })
   process.on('exit', () => files.close())
-  const open = (name: 'proxy_access_log' | 'proxy_error_log') => {
+  const open = (name: `proxy_${'' | 'stream_'}${'access' | 'error'}_log`) => {
     const file = logFileOf(settings[name])
     // In the foreground everything goes to the output, as it does in the main process.
     const path = settings.foreground && file !== null ? '/dev/stdout' : file
@@ -203,7 +215,12 @@ function openLogs(settings: Settings): { files: LogFiles; accessLog: ((line: str
   const errors = open('proxy_error_log')
   writeLog = errors === null ? () => {} : files.direct(errors)
   const access = open('proxy_access_log')
-  return { files, accessLog: access === null ? null : files.to(access) }
+  const accessLog = access === null ? null : files.to(access)
+  if (settings.stream_listen.length === 0) return { files, accessLog, streamAccessLog: null }
+  const streamErrors = open('proxy_stream_error_log')
+  writeStreamLog = streamErrors === null ? () => {} : files.direct(streamErrors)
+  const streamAccess = open('proxy_stream_access_log')
+  return { files, accessLog, streamAccessLog: streamAccess === null ? null : files.to(streamAccess) }
 }
 
 /** The main process decides what becomes of a worker that cannot do what it is told. */

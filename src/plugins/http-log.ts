@@ -93,6 +93,10 @@ export default definePlugin({
         for (const set of fields.setters) set(exchange)
         tools.queues.enqueue(queue, settings, deliver, JSON.stringify(exchange.serialize()))
       },
+      streamLog(session) {
+        for (const set of fields.setters) set(session)
+        tools.queues.enqueue(queue, settings, deliver, JSON.stringify(session.serialize()))
+      },
     }
   },
 })

@@ -33,16 +33,19 @@ export default definePlugin({
       return { status: code, body: { message: text }, negotiate: true }
     }
 
+    function restrict(clientIp: string): Reply | undefined {
+      const denied = isDenied(clientIp)
+      const allowed = isAllowed(clientIp)
+      if (denied === null || allowed === null) {
+        return refuse(403, 'Cannot identify the client IP address, unix domain sockets are not supported.')
+      }
+      if (allowed && !denied) return
+      return refuse(status ?? 403, message ?? `IP address not allowed: ${clientIp}`)
+    }
+
     return {
-      access({ request: { clientIp } }) {
-        const denied = isDenied(clientIp)
-        const allowed = isAllowed(clientIp)
-        if (denied === null || allowed === null) {
-          return refuse(403, 'Cannot identify the client IP address, unix domain sockets are not supported.')
-        }
-        if (allowed && !denied) return
-        return refuse(status ?? 403, message ?? `IP address not allowed: ${clientIp}`)
-      },
+      access: ({ request }) => restrict(request.clientIp),
+      preread: ({ clientIp }) => restrict(clientIp),
     }
   },
 })

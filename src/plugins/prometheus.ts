@@ -1,6 +1,6 @@
 /** Counts requests, latencies and bandwidth for Prometheus; the Status and Admin API serve them under `/metrics`. */
 import { definePlugin, field, typedefs } from '../sdk/sdk.ts'
-import type { LogPhase, Row } from '../sdk/sdk.ts'
+import type { LogPhase, MetricRegistry, Row } from '../sdk/sdk.ts'
 
 const kongLatencyBuckets = [1, 2, 5, 7, 10, 15, 20, 30, 50, 75, 100, 200, 500, 750, 1000, 3000, 6000]
 const upstreamLatencyBuckets = [25, 50, 80, 100, 250, 400, 700, 1000, 2000, 5000, 10000, 30000, 60000]
@@ -15,8 +15,8 @@ export default definePlugin({
   docs: {
     summary: 'Expose metrics to Prometheus.',
     details:
-      'Metrics of the node are always there; those of requests are counted where their flag is on, for requests that ' +
-      'matched a route. They are served under `/metrics` by the Status API and the Admin API. `ai_metrics` is accepted, ' +
+      'Metrics of the node are always there; those of requests and of TCP and UDP sessions are counted where their flag ' +
+      'is on, for those that matched a route. They are served under `/metrics` by the Status API and the Admin API. `ai_metrics` is accepted, ' +
       'and has nothing to count without AI plugins.',
     example: { status_code_metrics: true, latency_metrics: true, bandwidth_metrics: true },
   },
@@ -30,25 +30,7 @@ export default definePlugin({
   },
 
   prepare(config, { metrics }) {
-    const scope = ['service', 'route']
-    const requests = metrics.counter('http_requests_total', 'Requests by service, route, status and consumer.', [
-      ...scope,
-      'code',
-      'source',
-      'workspace',
-      'consumer',
-    ])
-    const latency = (name: string, help: string, buckets: readonly number[]) =>
-      metrics.histogram(name, help, [...scope, 'workspace'], buckets)
-    const kong = latency('kong_latency_ms', 'Milliseconds spent in the gateway.', kongLatencyBuckets)
-    const upstream = latency('upstream_latency_ms', 'Milliseconds until the upstream answered.', upstreamLatencyBuckets)
-    const total = latency('request_latency_ms', 'Milliseconds from request to response.', upstreamLatencyBuckets)
-    const bandwidth = metrics.counter('bandwidth_bytes', 'Bytes received from and sent to clients.', [
-      ...scope,
-      'direction',
-      'workspace',
-      'consumer',
-    ])
+    const { requests, sessions, kong, upstream, total, duration, bandwidth } = instruments(metrics)
 
     return {
       log(exchange) {
@@ -71,6 +53,23 @@ export default definePlugin({
         }
         if (config.latency_metrics) observe(exchange, [service, routeLabel, workspace])
       },
+
+      streamLog(session) {
+        const { route, receivedBytes, sentBytes, latencies } = session
+        if (route === null) return
+        const labels = [label(session.service, 'name', 'host'), label(route, 'name', 'id')] as const
+        if (config.bandwidth_metrics) {
+          if (receivedBytes > 0) bandwidth.add([...labels, 'ingress', workspace, ''], receivedBytes)
+          if (sentBytes > 0) bandwidth.add([...labels, 'egress', workspace, ''], sentBytes)
+        }
+        if (config.status_code_metrics) {
+          const by = session.source === 'service' ? 'service' : 'kong'
+          sessions.add([...labels, codeText(session.status), by, workspace], 1)
+        }
+        if (!config.latency_metrics) return
+        duration.observe([...labels, workspace], latencies.session)
+        kong.observe([...labels, workspace], latencies.kong)
+      },
     }
 
     function observe({ latencies }: LogPhase, labels: readonly string[]): void {
@@ -80,6 +79,32 @@ export default definePlugin({
     }
   },
 })
+
+const scope = ['service', 'route']
+
+function instruments(metrics: MetricRegistry) {
+  const latency = (name: string, help: string, buckets: readonly number[]) =>
+    metrics.histogram(name, help, [...scope, 'workspace'], buckets)
+  const counter = (name: string, help: string, labels: readonly string[]) =>
+    metrics.counter(name, help, [...scope, ...labels])
+  const status = ['code', 'source', 'workspace']
+  return {
+    requests: counter('http_requests_total', 'Requests by service, route, status and consumer.', [
+      ...status,
+      'consumer',
+    ]),
+    sessions: counter('stream_sessions_total', 'Stream sessions by service, route and status.', status),
+    kong: latency('kong_latency_ms', 'Milliseconds spent in the gateway.', kongLatencyBuckets),
+    upstream: latency('upstream_latency_ms', 'Milliseconds until the upstream answered.', upstreamLatencyBuckets),
+    total: latency('request_latency_ms', 'Milliseconds from request to response.', upstreamLatencyBuckets),
+    duration: latency('session_duration_ms', 'Milliseconds that stream sessions took.', upstreamLatencyBuckets),
+    bandwidth: counter('bandwidth_bytes', 'Bytes received from and sent to clients.', [
+      'direction',
+      'workspace',
+      'consumer',
+    ]),
+  }
+}
 
 /** The only workspace there is. */
 const workspace = 'default'

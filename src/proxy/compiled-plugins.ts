@@ -18,12 +18,24 @@ export function dependsOnVaults(row: Row): boolean {
 }
 
 const HTTP_PROTOCOLS = new Set(['http', 'https', 'grpc', 'grpcs'])
+const STREAM_PROTOCOLS = new Set(['tcp', 'tls', 'tls_passthrough', 'udp'])
 
-/** A plugin that is switched off, or meant for the stream proxy only, has no instance. */
+/** A plugin that is switched off has no instance. */
 export function hasInstance(row: Row | null): row is Row {
-  if (row === null || row['enabled'] === false) return false
+  return row !== null && row['enabled'] !== false
+}
+
+export function runsInHttp(row: Row): boolean {
+  return hasProtocolOf(row, HTTP_PROTOCOLS)
+}
+
+export function runsInStream(row: Row): boolean {
+  return hasProtocolOf(row, STREAM_PROTOCOLS)
+}
+
+function hasProtocolOf(row: Row, set: ReadonlySet<string>): boolean {
   const protocols = row['protocols'] as readonly string[] | null | undefined
-  return protocols == null || protocols.some(protocol => HTTP_PROTOCOLS.has(protocol))
+  return protocols == null || protocols.some(protocol => set.has(protocol))
 }
 
 export function createInstance(

@@ -70,3 +70,14 @@ function observe(socket: Socket, handle: StreamHandle, text: string): boolean {
     delete handle.writeLatin1String
   }
 }
+
+/**
+ * Writes the first `length` of `bytes`, which the caller will overwrite: what the kernel does not take at once is
+ * copied. False when no more should be written for now; `drain` follows.
+ */
+export function writeBytes(socket: Socket, bytes: Buffer, length: number): boolean {
+  const handle = (socket as unknown as { _handle: StreamHandle | null })._handle
+  const isReady = handle != null && handle.writeQueueSize === 0 && socket.writableLength === 0 && !socket.writableEnded
+  if (!isReady || isDirectPossible === false) return socket.write(Buffer.copyBytesFrom(bytes, 0, length))
+  return writeText(socket, bytes.toString('latin1', 0, length))
+}

@@ -12,6 +12,10 @@ import type { ProxyContext } from './proxy-context.ts'
 import type { ProxySettings } from './proxy-settings.ts'
 import { RequestIds } from './request-ids.ts'
 import type { RunningConfig } from './running-config.ts'
+import { StreamFlow } from './stream/stream-flow.ts'
+import { StreamListener } from './stream/stream-listener.ts'
+import { UdpListener } from './stream/udp-listener.ts'
+import { SecureContexts } from './upstream/secure-contexts.ts'
 
 /** All sockets read into one buffer of this size; larger reads gain little. */
 const READ_BUFFER_BYTES = 64 * 1024
@@ -26,6 +30,8 @@ export interface ProxyEngineOptions {
   readonly config: RunningConfig
   readonly settings: ProxySettings
   readonly log: Logger
+  /** For the stream proxy; default: the same. */
+  readonly streamLog?: Logger
   readonly clock: Clock
   readonly random: Random
   readonly node: { readonly id: string; readonly hostname: string; readonly workerId: number }
@@ -42,6 +48,9 @@ export interface ProxyStats {
   readonly reading: number
   readonly writing: number
   readonly waiting: number
+  /** Of the stream proxy, in the numbers above too. */
+  readonly streamAccepted: number
+  readonly streamActive: number
 }
 
 export interface ProxyEngine {
@@ -58,34 +67,49 @@ export function createProxyEngine(options: ProxyEngineOptions): ProxyEngine {
   const deadlines = new Deadlines(clock)
   const context: ProxyContext = {
     ...options,
+    streamLog: options.streamLog ?? options.log,
     deadlines,
     requestIds: new RequestIds(options.random),
     trustedPeers: createTrustedPeers(settings),
     readBuffer: Buffer.allocUnsafeSlow(READ_BUFFER_BYTES),
     counts: { accepted: 0, handled: 0, requests: 0 },
+    streamCounts: { accepted: 0 },
     isDraining: false,
   }
   const pipeline = new Pipeline(context)
-  const listeners: Listener[] = []
-  const connectionsOpen = () => listeners.reduce((sum, { size }) => sum + size, 0)
+  const httpListeners: Listener[] = []
+  const streamListeners: (StreamListener | UdpListener)[] = []
+  const all = (): OpenListener[] => [...httpListeners, ...streamListeners]
+  const connectionsOpen = () => sizeOf(httpListeners) + sizeOf(streamListeners)
+  const flow = new StreamFlow(context)
+  const secureContexts = new SecureContexts(settings.tls)
+  const isRawAllowed = options.rawAccept !== false
 
   function close(): void {
-    for (const listener of listeners) listener.close()
+    for (const listener of all()) listener.close()
     pipeline.forwarder.close()
     deadlines.close()
   }
 
   return {
     async attach(source, address) {
-      const isRawAllowed = options.rawAccept !== false
+      if (address.stream === true) {
+        const shared = { context, flow, connectionsOpen }
+        const listener =
+          address.udp === true
+            ? new UdpListener(address, shared)
+            : new StreamListener(address, { ...shared, secureContexts, isRawAllowed })
+        streamListeners.push(listener)
+        return listener.listen(source)
+      }
       const listener = new Listener(context, pipeline, address, { connectionsOpen, isRawAllowed })
-      listeners.push(listener)
+      httpListeners.push(listener)
       return listener.listen(source)
     },
 
     drain(timeoutMs) {
       context.isDraining = true
-      for (const listener of listeners) listener.stopAccepting()
+      for (const listener of all()) listener.stopAccepting()
       return new Promise(resolve => {
         const end = () => {
           timer.cancel()
@@ -95,26 +119,47 @@ export function createProxyEngine(options: ProxyEngineOptions): ProxyEngine {
         }
         const timer = clock.after(timeoutMs, end)
         const idling = clock.every(IDLE_GRACE_MS, () => {
-          for (const listener of listeners) listener.endIdle()
+          for (const listener of all()) listener.endIdle()
         })
-        const check = () => listeners.every(listener => listener.isIdle) && end()
-        for (const listener of listeners) listener.onIdle = check
+        const check = () => all().every(listener => listener.isIdle) && end()
+        for (const listener of all()) listener.onIdle = check
         check()
       })
     },
 
-    stats: () => countStats(context, listeners),
+    stats: () => countStats(context, httpListeners, sizeOf(streamListeners)),
     close,
   }
 }
 
-function countStats({ counts }: ProxyContext, listeners: readonly Listener[]): ProxyStats {
+interface OpenListener {
+  readonly size: number
+  readonly isIdle: boolean
+  onIdle: (() => void) | null
+  stopAccepting(): void
+  endIdle(): void
+  close(): void
+}
+
+function sizeOf(listeners: readonly OpenListener[]): number {
+  let size = 0
+  for (const listener of listeners) size += listener.size
+  return size
+}
+
+function countStats(
+  { counts, streamCounts }: ProxyContext,
+  listeners: readonly Listener[],
+  streamActive: number,
+): ProxyStats {
   const states = { reading: 0, writing: 0, waiting: 0 }
-  let active = 0
+  let active = streamActive
   for (const { connections } of listeners) {
     active += connections.size
     for (const { state } of connections) states[state]++
   }
   // nginx counts connections it handled, not answers; both are the same unless it ran out of room.
-  return { accepted: counts.accepted, active, handled: counts.accepted, requests: counts.requests, ...states }
+  const accepted = counts.accepted + streamCounts.accepted
+  const stream = { streamAccepted: streamCounts.accepted, streamActive }
+  return { accepted, active, handled: accepted, requests: counts.requests, ...states, ...stream }
 }

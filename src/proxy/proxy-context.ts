@@ -13,6 +13,8 @@ export interface ProxyContext {
   readonly config: RunningConfig
   readonly settings: ProxySettings
   readonly log: Logger
+  /** `proxy_stream_error_log`. */
+  readonly streamLog: Logger
   readonly clock: Clock
   readonly random: Random
   readonly node: { readonly id: string; readonly hostname: string; readonly workerId: number }
@@ -22,6 +24,7 @@ export interface ProxyContext {
   /** Sockets read into this one buffer; whoever needs bytes after the callback copies them. */
   readonly readBuffer: Buffer
   readonly counts: ProxyCounts
+  readonly streamCounts: { accepted: number }
   /** New answers carry `Connection: close`. */
   isDraining: boolean
 }

@@ -84,4 +84,6 @@ export interface ProxySettings {
   }
   /** One line per request, without newline, or null when switched off. */
   readonly accessLog: ((line: string) => void) | null
+  /** The same for sessions of the stream proxy. */
+  readonly streamAccessLog: ((line: string) => void) | null
 }

@@ -7,7 +7,14 @@ import { isDeepStrictEqual } from 'node:util'
 import type { ConfigChange, ConfigRefusal, Row } from '../entities/config.ts'
 import { UpstreamTargets } from './balancer/upstream-targets.ts'
 import { certificateProblem } from './compiled-certificates.ts'
-import { createInstance, dependsOnVaults, hasInstance, type InstanceSources } from './compiled-plugins.ts'
+import {
+  createInstance,
+  dependsOnVaults,
+  hasInstance,
+  type InstanceSources,
+  runsInHttp,
+  runsInStream,
+} from './compiled-plugins.ts'
 import { isHttpRoute, type LiveRoute } from './compiled-route.ts'
 import { compileService, isServiceEnabled, type NamedUpstream } from './compiled-service.ts'
 import type { CompiledService, PluginInstance } from './compiled.ts'
@@ -15,10 +22,12 @@ import { ConfigOverlay } from './config-overlay.ts'
 import { foreignKey } from './entity-index.ts'
 import { checkReferences, checkRows, type ValidateRow } from './running-config-checks.ts'
 import type { ConfigState, StateOptions } from './running-config-state.ts'
+import type { PluginTable } from './plugin-plan.ts'
 import { Secrets } from './secrets.ts'
 import { COMPILED_SLICE_ROWS, inSlices, type Steps } from './steps.ts'
 import type { BalancerTools } from './balancer/upstream-targets.ts'
 import type { RouteEntries } from './router/route-entry.ts'
+import type { StreamEntry } from './router/stream-router.ts'
 
 export interface StageContext extends StateOptions, InstanceSources {
   readonly validateRow: ValidateRow
@@ -33,10 +42,11 @@ export type Staging =
   | { readonly ok: true; readonly staged: StagedChanges }
   | { readonly ok: false; readonly refusal: ConfigRefusal }
 
-interface StagedRoute {
-  readonly row: Row
-  readonly entries: RouteEntries
-}
+type StagedRoute = { readonly row: Row } & (
+  | { readonly entries: RouteEntries }
+  /** A route of the stream proxy. */
+  | { readonly streamEntry: StreamEntry | null }
+)
 
 export class StagedChanges {
   readonly overlay: ConfigOverlay
@@ -132,7 +142,7 @@ export class StagedChanges {
     const ids = new Set(overlay.changed('services').keys())
     if (overlay.changed('vaults').size > 0)
       for (const [id, row] of this.#state.tables.find('services')?.rows ?? [])
-        if (row['protocol'] === 'https' || row['protocol'] === 'grpcs') ids.add(id)
+        if (['https', 'grpcs', 'tls'].includes(String(row['protocol']))) ids.add(id)
     const addUsersOf = (name: string) => {
       for (const id of this.#state.servicesByHost(name)) ids.add(id)
     }
@@ -158,14 +168,18 @@ export class StagedChanges {
         continue
       }
       const [key, row] = entry
-      if (row === null || !isHttpRoute(row)) {
+      if (row === null) {
         this.#routes.set(key, null)
         continue
       }
+      const isHttp = isHttpRoute(row)
       try {
-        this.#routes.set(key, { row, entries: this.#state.router.compile(row) })
+        const { router, streamRouter } = this.#state
+        if (isHttp) this.#routes.set(key, { row, entries: router.compile(row) })
+        else this.#routes.set(key, { row, streamEntry: streamRouter.compile(row) })
       } catch (error) {
-        const field = (row['expression'] ?? null) === null ? 'paths' : 'expression'
+        const isByExpression = (row['expression'] ?? null) !== null
+        const field = isByExpression ? 'expression' : isHttp ? 'paths' : null
         return { entity: 'routes', key, field, message: (error as Error).message }
       }
     }
@@ -263,49 +277,62 @@ export class StagedChanges {
   }
 
   #applyRoutes(before: readonly (LiveRoute | undefined)[]): void {
-    const { router, routes } = this.#state
+    const { router, streamRouter, routes } = this.#state
     for (const route of before) {
       if (route === undefined) continue
-      router.remove(route)
+      if (isHttpRoute(route.row)) router.remove(route)
+      else streamRouter.remove(route)
       routes.delete(route.id)
     }
     for (const [id, staged] of this.#routes) {
       if (staged === null) continue
       const route = this.#state.compileRoute(staged.row)
       routes.set(id, route)
-      if (takesPart(route)) router.add(route, staged.entries)
+      if (!takesPart(route)) continue
+      if ('entries' in staged) router.add(route, staged.entries)
+      else streamRouter.add(route, staged.streamEntry)
     }
   }
 
   #switchRoutes(serviceId: string): void {
-    const { router, routes, tables } = this.#state
+    const { router, streamRouter, routes, tables } = this.#state
     for (const row of tables.find('routes')?.findByForeign('service', serviceId) ?? []) {
       const before = routes.get(String(row['id']))
-      // A stream route, or one that came with this very change and stands where it should.
+      // One that came with this very change stands where it should.
       if (before === undefined || this.#routes.has(before.id)) continue
-      router.remove(before)
       const route = this.#state.compileRoute(row)
       routes.set(route.id, route)
-      if (takesPart(route)) router.add(route)
+      if (isHttpRoute(row)) {
+        router.remove(before)
+        if (takesPart(route)) router.add(route)
+      } else {
+        streamRouter.remove(before)
+        if (takesPart(route)) streamRouter.add(route)
+      }
     }
   }
 
   #applyPlugins(): PluginInstance[] {
-    const { instances, plugins } = this.#state
+    const { instances } = this.#state
     const ended: PluginInstance[] = []
     for (const [id, instance] of this.#instances) {
       const before = instances.get(id)
       if (before === instance || (before === undefined && instance === null)) continue
       if (before !== undefined) {
-        plugins.remove(before)
+        for (const plugins of this.#tablesOf(before)) plugins.remove(before)
         instances.delete(id)
         ended.push(before)
       }
       if (instance === null) continue
       instances.set(id, instance)
-      plugins.add(instance)
+      for (const plugins of this.#tablesOf(instance)) plugins.add(instance)
     }
     return ended
+  }
+
+  #tablesOf({ row }: PluginInstance): PluginTable[] {
+    const { plugins, streamPlugins } = this.#state
+    return [...(runsInHttp(row) ? [plugins] : []), ...(runsInStream(row) ? [streamPlugins] : [])]
   }
 }
 

@@ -4,7 +4,7 @@ import type { EntityCatalog } from '../entities/catalog.ts'
 import type { Row } from '../entities/config.ts'
 import type { NamedUpstream } from './compiled-service.ts'
 import type { PluginInstance } from './compiled.ts'
-import { LiveRoute, type ServiceSlot } from './compiled-route.ts'
+import { isHttpRoute, LiveRoute, type ServiceSlot } from './compiled-route.ts'
 import { CertificateTable } from './compiled-certificates.ts'
 import { EntityTables, foreignKey } from './entity-index.ts'
 import type { Steps } from './steps.ts'
@@ -12,6 +12,7 @@ import { PluginTable } from './plugin-plan.ts'
 import type { RouteMatch, RouterInput } from './router/router.ts'
 import { type FindVault, Secrets, type VaultSources } from './secrets.ts'
 import { IndexedRouter } from './router/indexed-router.ts'
+import { type StreamInput, StreamRouter } from './router/stream-router.ts'
 
 export interface StateOptions extends VaultSources {
   readonly catalog: EntityCatalog
@@ -30,7 +31,10 @@ function vaultByPrefix(tables: EntityTables): FindVault {
 export class ConfigState {
   readonly tables: EntityTables
   readonly router: IndexedRouter
+  readonly streamRouter: StreamRouter<LiveRoute>
   readonly plugins = new PluginTable()
+  /** Those that run for TCP and UDP sessions; an instance may be in both tables. */
+  readonly streamPlugins = new PluginTable()
   readonly certificates: CertificateTable
   readonly instances = new Map<string, PluginInstance>()
   readonly routes = new Map<string, LiveRoute>()
@@ -44,6 +48,7 @@ export class ConfigState {
     const { catalog, secureContextOptions, log } = options
     this.tables = new EntityTables(catalog)
     this.router = new IndexedRouter(catalog.router_flavor)
+    this.streamRouter = new StreamRouter(catalog.router_flavor)
     const secrets = new Secrets(options, vaultByPrefix(this.tables))
     this.certificates = new CertificateTable(secureContextOptions, log, id => {
       const row = this.tables.find('certificates')?.rows.get(id)
@@ -110,14 +115,34 @@ export class ConfigState {
     return { ...match, route: fresh }
   }
 
+  /** The same for sessions of the stream proxy. */
+  matchStream(input: StreamInput): LiveRoute | null {
+    const route = this.streamRouter.match(input, servesStream)
+    if (route === null || route.slot === null || route.service === route.slot.current) return route
+    const fresh = this.compileRoute(route.row)
+    this.routes.set(fresh.id, fresh)
+    this.streamRouter.add(fresh)
+    return fresh
+  }
+
   compileRoute(row: Row): LiveRoute {
     const serviceId = foreignKey(row, 'service')
     const slot = serviceId === null ? null : this.slot(serviceId)
     const service = slot?.current ?? null
-    return new LiveRoute(row, { slot, service, plugins: this.plugins, flavor: this.router.flavor })
+    const plugins = isHttpRoute(row) ? this.plugins : this.streamPlugins
+    return new LiveRoute(row, { slot, service, plugins, flavor: this.router.flavor })
   }
 
   secureContext(sni: string): SecureContext | null {
     return this.certificates.secureContext(sni)
   }
+}
+
+/**
+ * Kong lets a route of one protocol take a connection of another: TLS that is not there, UDP by a route for TCP. Here
+ * the protocol counts.
+ */
+function servesStream({ row }: LiveRoute, { protocol }: StreamInput): boolean {
+  const protocols = (row['protocols'] ?? []) as readonly string[]
+  return protocols.includes(protocol) || (protocol === 'tls' && protocols.includes('tls_passthrough'))
 }

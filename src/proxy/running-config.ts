@@ -22,7 +22,7 @@ import type { EntityReader } from '../entities/entity-reader.ts'
 import type { PluginDefinition, PluginScope, PluginTools } from '../sdk/sdk.ts'
 import type { VaultDefinition } from '../sdk/vault.ts'
 import { PeerRegistry } from './balancer/peers.ts'
-import type { PluginInstance, ResolvedPlan } from './compiled.ts'
+import type { CompiledRoute, PluginInstance, ResolvedPlan } from './compiled.ts'
 import { closeInstance } from './compiled-plugins.ts'
 import { createEntityReader } from './entity-index.ts'
 import { noPeerHealth, type PeerHealth } from './health/peer-health.ts'
@@ -32,6 +32,7 @@ import { checkAllReferences, type ValidateRow } from './running-config-checks.ts
 import { isSameRow, stageChanges, type StageContext } from './running-config-stage.ts'
 import { ConfigState } from './running-config-state.ts'
 import { finished, type Steps } from './steps.ts'
+import type { StreamInput } from './router/stream-router.ts'
 import { createResolver } from './upstream/dns.ts'
 import type { Resolver } from './upstream/resolver.ts'
 
@@ -54,6 +55,9 @@ export interface RunningConfig {
   /** Global instances: `rewrite` for every request, and header filters and logs of requests without a route. */
   globalPlan(): ResolvedPlan
   readonly rewriters: readonly PluginInstance[]
+  readonly streamRouter: { match(input: StreamInput): CompiledRoute | null; readonly size: number }
+  /** Global instances of the stream proxy, for sessions without a route. */
+  streamGlobalPlan(): ResolvedPlan
   /** By SNI (proxy.md 10), or null for the listener's default. */
   secureContext(sni: string): SecureContext | null
   /** Nothing else may be committed before its last step. */
@@ -91,6 +95,7 @@ export function createRunningConfig(options: RunningConfigOptions): RunningConfi
 class LiveConfig implements RunningConfig {
   readonly reader: EntityReader
   readonly router: Router
+  readonly streamRouter: RunningConfig['streamRouter']
   #head: ConfigHead = EMPTY_HEAD
   #hasConfiguration = false
   #state: ConfigState
@@ -104,6 +109,13 @@ class LiveConfig implements RunningConfig {
       () => clock.now(),
     )
     this.router = this.#currentRouter()
+    const state = () => this.#state
+    this.streamRouter = {
+      match: input => state().matchStream(input),
+      get size() {
+        return state().streamRouter.size
+      },
+    }
     this.#context = {
       ...options,
       secureContextOptions,
@@ -140,6 +152,10 @@ class LiveConfig implements RunningConfig {
 
   globalPlan(): ResolvedPlan {
     return this.#state.plugins.globalPlan()
+  }
+
+  streamGlobalPlan(): ResolvedPlan {
+    return this.#state.streamPlugins.globalPlan()
   }
 
   secureContext(sni: string): SecureContext | null {

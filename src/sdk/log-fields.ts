@@ -5,7 +5,8 @@
 import type { ClientRequest } from './sdk.ts'
 
 interface LoggedExchange {
-  readonly request: ClientRequest
+  /** A session of the stream proxy has no request, and so no headers. */
+  readonly request?: ClientRequest
   setLogField(name: string, value: unknown): void
 }
 export type LogFieldSetter = (exchange: LoggedExchange) => void
@@ -26,7 +27,7 @@ export function compileLogFields(chunks: Readonly<Record<string, string>> | null
   return { ok: true, setters }
 }
 
-function compileChunk(chunk: string): ((request: ClientRequest) => unknown) | null {
+function compileChunk(chunk: string): ((request: ClientRequest | undefined) => unknown) | null {
   const returned = /^\s*return\b([\s\S]*?);?\s*$/.exec(chunk)?.[1]?.trim()
   if (returned === undefined) return null
   if (returned === '' || returned === 'nil') return () => undefined
@@ -37,5 +38,5 @@ function compileChunk(chunk: string): ((request: ClientRequest) => unknown) | nu
   const header = /^kong\.request\.get_header\(\s*(?:"([\w-]+)"|'([\w-]+)')\s*\)$/.exec(returned)
   if (header === null) return null
   const name = (header[1] ?? header[2])!
-  return request => request.header(name)
+  return request => request?.header(name)
 }

@@ -168,6 +168,37 @@ export interface LogPhase extends EveryPhase {
   serialize(): Record<string, unknown>
 }
 
+/** A TCP connection or a UDP session of a client, as `preread` sees it: nothing was sent to the upstream yet. */
+export interface StreamPhase {
+  readonly protocol: 'tcp' | 'tls' | 'tls_passthrough' | 'udp'
+  /** Of the client: the peer's, or what a trusted load balancer's PROXY header says. */
+  readonly clientIp: string
+  readonly clientPort: number
+  /** Port the client connected to, after `port_maps`. */
+  readonly port: number
+  /** Server name of a TLS client in lower case; empty without. */
+  readonly sni: string
+  /** Null when none matched: then only `streamLog` of global instances runs. */
+  readonly route: Row | null
+  readonly service: Row | null
+  readonly shared: Record<string, unknown>
+  setLogField(name: string, value: unknown): void
+}
+
+/** A session that is over. */
+export interface StreamLogPhase extends StreamPhase {
+  /** nginx's: 200, 403 (refused by a plugin), 500 (no route), 502 (upstream unreachable), 503 (no service or target). */
+  readonly status: number
+  /** Whether bytes came from the upstream, or the end was ours. */
+  readonly source: 'service' | 'exit' | 'error'
+  readonly latencies: { readonly kong: number; readonly session: number }
+  /** Bytes from and to the client, inside TLS where we terminate it. */
+  readonly receivedBytes: number
+  readonly sentBytes: number
+  /** A fresh log entry (reference: proxy.md 12, stream), safe to keep after the phase. */
+  serialize(): Record<string, unknown>
+}
+
 /** A phase that is absent costs nothing. A handler that returns a Reply ends the request. */
 export interface PhaseHandlers {
   /** Global instances only: no route is known yet. */
@@ -175,6 +206,9 @@ export interface PhaseHandlers {
   access?(exchange: RequestPhase): Awaitable<Reply | undefined>
   headerFilter?(exchange: ResponsePhase): void
   log?(exchange: LogPhase): void
+  /** TCP, TLS and UDP. A Reply ends the session; its text is sent if its status is below 400. */
+  preread?(session: StreamPhase): Awaitable<Reply | undefined>
+  streamLog?(session: StreamLogPhase): void
   /** The instance was removed or replaced; requests in flight may still call its phases once. */
   close?(): Awaitable<void>
 }

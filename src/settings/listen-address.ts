@@ -41,7 +41,7 @@ export function parseListen(text: string, subsystem: Subsystem): ListenAddress[]
   for (const entry of entries) {
     const address = parseEntry(entry, FLAGS[subsystem])
     if (address === null) return null
-    addresses.push(address)
+    addresses.push(subsystem === 'stream' ? { ...address, stream: true } : address)
   }
   return addresses
 }

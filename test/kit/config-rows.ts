@@ -146,7 +146,7 @@ export function testConfig({ catalog, plugins, clock = manualClock(), warnings }
     warnings === undefined
       ? silentLogger
       : createLogger({ level: 'warn', write: line => warnings.push(line), now: () => clock.now() })
-  const tools = (scope: PluginTools['scope']) => ({ scope }) as PluginTools
+  const tools = (scope: PluginTools['scope']) => ({ scope, log }) as PluginTools
   const random = seededRandom(7)
   return createRunningConfig({
     vaults: new Map([[env.name, env]]),

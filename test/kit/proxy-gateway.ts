@@ -73,6 +73,7 @@ export const proxySettings: ProxySettings = {
     validTtlS: null,
   },
   accessLog: null,
+  streamAccessLog: null,
 }
 
 export interface RouteOptions {

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { connect, createSecureContext, createServer as createTlsServer, type TLSSocket } from 'node:tls'
+import { certificateChain } from '../../../test/kit/certificate-chain.ts'
 import { selfSignedPair } from '../../../test/kit/certificate-pair.ts'
 import { aGateway, localAddress, proxySettings } from '../../../test/kit/proxy-gateway.ts'
 import { aClient, aRawUpstream, exchangeRaw, okAnswer, RawClient } from '../../../test/kit/raw-http.ts'
@@ -64,8 +65,9 @@ test('a TLS listener survives clients that do not speak TLS', async t => {
 
 async function aTlsUpstream(
   t: TestContext,
+  identity: { readonly cert: string; readonly key: string } = pair,
 ): Promise<{ port: number; names: (string | false | null)[]; connections: number }> {
-  const server = createTlsServer({ ...pair }, socket => {
+  const server = createTlsServer({ cert: identity.cert, key: identity.key }, socket => {
     upstream.connections++
     upstream.names.push((socket as TLSSocket & { servername: string | false | null }).servername)
     socket.on('error', () => {})
@@ -106,6 +108,21 @@ for (const [what, ca, host, status] of [
     assert.equal(got.status, status)
   })
 }
+
+test('an upstream whose chain is longer than tls_verify_depth is answered for with 502, and gets no request', async t => {
+  const chain = await certificateChain('localhost', 2)
+  const upstream = await aTlsUpstream(t, chain)
+  for (const [verifyDepth, status] of [
+    [2, 200],
+    [1, 502],
+    [null, 502],
+  ] as const) {
+    const tlsOptions = { ...plainTls, verify: true, verifyDepth, ca: [chain.authority] }
+    const service = { tls: true, protocol: 'https', tlsOptions, retries: 0 }
+    const gateway = await aGateway(t, { routes: [{ ports: [upstream.port], service, route: { preserveHost: true } }] })
+    assert.equal((await exchangeRaw(t, gateway.port, 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')).status, status)
+  }
+})
 
 test('TLS to an upstream that does not speak it is answered for with 502', async t => {
   const upstream = await aRawUpstream(t, () => okAnswer('plain'))

@@ -73,9 +73,10 @@ export class StreamRouter<Route extends Pick<CompiledRoute, 'id' | 'row'>> {
     this.#ranked = this.#ranked.filter(({ route: other }) => other.id !== route.id)
   }
 
-  /** Null when no route matches: the connection is closed. */
-  match(input: StreamInput): Route | null {
-    for (const { route, entry } of this.#ranked) if (entry.test(input, this.#findings)) return route
+  /** Null when no route matches: the connection is closed. `serves` may say that a route is not for this connection. */
+  match(input: StreamInput, serves: (route: Route, input: StreamInput) => boolean = () => true): Route | null {
+    for (const { route, entry } of this.#ranked)
+      if (serves(route, input) && entry.test(input, this.#findings)) return route
     return null
   }
 }
@@ -128,7 +129,9 @@ const comparison = (field: string, operator: '==' | '!=' | '^=' | '=^', text: st
 function sniExpression(flavor: RouterFlavor, row: Row): Expression | null {
   const snis = list(row['snis'])
   if (snis === null) return null
-  const names = snis.map(sni => {
+  const names = snis.map(given => {
+    // The client's is in lower case, too: names of hosts have none (RFC 4343).
+    const sni = given.toLowerCase()
     if (sni.endsWith('*')) return comparison('tls.sni', '^=', sni.slice(0, -1))
     const name = sni.length > 1 && sni.endsWith('.') ? sni.slice(0, -1) : sni
     return name.startsWith('*') ? comparison('tls.sni', '=^', name.slice(1)) : comparison('tls.sni', '==', name)

@@ -1,22 +1,24 @@
 /** Opens connections to peers, plain or TLS. */
-import { connect as connectPlain, isIP, type Socket } from 'node:net'
-import { connect as connectTls, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls'
+import { connect as connectPlain, type Socket } from 'node:net'
+import { connect as connectTls, type TLSSocket } from 'node:tls'
 import type { UpstreamTlsOptions } from '../compiled.ts'
 import type { Peer } from '../balancer/balancer.ts'
 import type { ProxyContext } from '../proxy-context.ts'
+import { chainProblem, SecureContexts } from './secure-contexts.ts'
 import { type ConnectionConsumer, UpstreamConnection } from './upstream-connection.ts'
 
-/** Contexts are costly to make and few: one per TLS pool key, in the order of last use. */
-const SECURE_CONTEXTS_MAX = 1000
+/** Our own event of a socket: its handshake is over, and its chain is as it should be. */
+export const VERIFIED = 'verified'
 
 export class Connector<Owner> {
   readonly #context: ProxyContext
   readonly #consumer: ConnectionConsumer<Owner>
-  readonly #secureContexts = new Map<UpstreamTlsOptions, SecureContext>()
+  readonly #secureContexts: SecureContexts
 
   constructor(context: ProxyContext, consumer: ConnectionConsumer<Owner>) {
     this.#context = context
     this.#consumer = consumer
+    this.#secureContexts = new SecureContexts(context.settings.tls)
   }
 
   open(key: string, peer: Peer, tls: UpstreamTlsOptions | null, serverName: string): UpstreamConnection<Owner> {
@@ -47,11 +49,11 @@ export class Connector<Owner> {
     const socket = this.#tlsSocket(peer, options, serverName, 'http/1.1')
     socket.setNoDelay(true)
     socket.on('data', (bytes: Buffer) => connection.receive(bytes, bytes.length))
-    connection.bind(socket, 'secureConnect')
+    connection.bind(socket, VERIFIED)
     return connection
   }
 
-  /** Plain without `tls`. */
+  /** Plain without `tls`. Over TLS it may be used once it is `VERIFIED`. */
   http2Socket(peer: Peer, tls: UpstreamTlsOptions | null, serverName: string): Socket {
     const socket =
       tls === null ? connectPlain({ host: peer.ip, port: peer.port }) : this.#tlsSocket(peer, tls, serverName, 'h2')
@@ -59,33 +61,18 @@ export class Connector<Owner> {
   }
 
   #tlsSocket(peer: Peer, options: UpstreamTlsOptions, serverName: string, protocol: string): TLSSocket {
-    return connectTls({
+    const socket = connectTls({
       host: peer.ip,
       port: peer.port,
-      // Names only (RFC 6066 section 3); an address is verified against the certificate all the same.
-      ...(isIP(serverName) === 0 && serverName !== '' ? { servername: serverName } : {}),
-      secureContext: this.#secureContext(options),
-      rejectUnauthorized: options.verify === true,
+      ...this.#secureContexts.connectOptions(options, serverName),
       ALPNProtocols: [protocol],
     })
-  }
-
-  #secureContext(options: UpstreamTlsOptions): SecureContext {
-    let secureContext = this.#secureContexts.get(options)
-    if (secureContext === undefined) {
-      const { tls } = this.#context.settings
-      const own = options.cert !== null && options.key !== null ? { cert: options.cert, key: options.key } : null
-      const certificate = own ?? tls.clientCertificate
-      const ca = options.ca ?? (tls.trustedCertificates === null ? null : [tls.trustedCertificates])
-      secureContext = createSecureContext({
-        ...(certificate === null ? {} : { cert: certificate.cert, key: certificate.key }),
-        ...(ca === null ? {} : { ca: [...ca] }),
-        minVersion: tls.minVersion,
-        maxVersion: tls.maxVersion,
-      })
-      if (this.#secureContexts.size >= SECURE_CONTEXTS_MAX) this.#secureContexts.clear()
-      this.#secureContexts.set(options, secureContext)
-    }
-    return secureContext
+    // Whoever uses it learns of the connection only then: nothing may be sent over a chain that is too long.
+    socket.once('secureConnect', () => {
+      const problem = chainProblem(socket, options)
+      if (problem === null) socket.emit(VERIFIED)
+      else socket.destroy(new Error(problem))
+    })
+    return socket
   }
 }

@@ -1,4 +1,5 @@
 /** A connection to an upstream that speaks HTTP/2, shared by as many requests as the peer takes at once. */
+import { VERIFIED } from './connect.ts'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Deadlines, Expiring } from '../deadlines.ts'
@@ -54,7 +55,7 @@ export class Http2UpstreamConnection<Owner> extends Http2Session<Http2UpstreamSt
     this.#options = options
     this.#socket = socket
     this.deadlines.add(this)
-    socket.on(options.isTls ? 'secureConnect' : 'connect', () => this.#connected())
+    socket.on(options.isTls ? VERIFIED : 'connect', () => this.#connected())
     socket.on('data', (bytes: Buffer) => this.#receive(bytes))
     socket.on('error', (error: NodeJS.ErrnoException) => {
       if (this.isConnecting && EXHAUSTION.has(error.code ?? '')) this.#failure = 'exhausted'

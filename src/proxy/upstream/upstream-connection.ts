@@ -62,7 +62,7 @@ export class UpstreamConnection<Owner> implements UpstreamSide, Expiring {
     deadlines.add(this)
   }
 
-  /** `connectEvent` is `secureConnect` for TLS. Bytes come through `receive`, whichever way the socket delivers them. */
+  /** `connectEvent` tells that the socket can be written to. Bytes come through `receive`, whichever way the socket delivers them. */
   bind(socket: Socket, connectEvent: string): void {
     this.#socket = socket
     if (connectEvent !== 'connect') this.#writeText = writeStreamText

@@ -17,12 +17,11 @@ export const general = section('General', 'Where the node keeps its files, what 
       '`off` writes none.',
   ),
   proxy_error_log: string('logs/error.log', 'File for the log of the node itself, relative to the prefix.'),
-  proxy_stream_access_log: string('logs/access.log basic', 'Access log of TCP and UDP proxying.', {
-    without_effect: 'TCP and UDP are not proxied yet',
-  }),
-  proxy_stream_error_log: string('logs/error.log', 'Error log of TCP and UDP proxying.', {
-    without_effect: 'TCP and UDP are not proxied yet',
-  }),
+  proxy_stream_access_log: string(
+    'logs/access.log basic',
+    'File for one line per TCP or UDP session: address, time, transport, status, bytes to and from the client, seconds.',
+  ),
+  proxy_stream_error_log: string('logs/error.log', 'File for the log of TCP and UDP proxying.'),
   admin_access_log: string(
     'logs/admin_access.log',
     'File for one line per request to the Admin API and per connection of a data plane; `off` writes none.',

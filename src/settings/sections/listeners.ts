@@ -12,10 +12,12 @@ export const listeners = section(
       '0.0.0.0:8000 reuseport backlog=16384, 0.0.0.0:8443 http2 ssl reuseport backlog=16384',
       'Addresses for traffic to proxy. Not opened with `role = admin`.',
     ),
-    stream_listen: listen('off', 'Addresses for TCP, TLS and UDP traffic.', {
-      subsystem: 'stream',
-      without_effect: 'TCP and UDP are not proxied yet',
-    }),
+    stream_listen: listen(
+      'off',
+      'Addresses for TCP, TLS (`ssl`) and UDP (`udp`) traffic to proxy by routes with the protocols `tcp`, `tls`, ' +
+        '`tls_passthrough` and `udp`. Not opened with `role = admin`.',
+      { subsystem: 'stream' },
+    ),
     admin_listen: listen(
       '127.0.0.1:8001 reuseport backlog=16384, 127.0.0.1:8444 http2 ssl reuseport backlog=16384',
       'Addresses of the Admin API. It changes everything: keep it private, or set `admin_auth`. Not opened with ' +
