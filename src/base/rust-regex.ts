@@ -2,17 +2,23 @@
  * Regular expressions in the syntax of Rust's `regex` crate, which Kong's router uses, compiled to JavaScript ones.
  *
  * What Rust does not have (look-around, back references) is refused here as there: so control plane and data plane
- * agree on what a valid route is, and nearly every pattern stays one that V8's linear engine can take over. One
- * difference remains: to a pattern of ASCII alone a character beyond the basic plane (an emoji) is two characters.
+ * agree on what a valid route is, and every pattern can be run in linear time, as Rust runs it. V8's own engine
+ * is the fastest but backtracks: it gets the patterns and texts for which that is harmless, and ours gets the others. One difference remains: to a
+ * pattern of ASCII alone a character beyond the basic plane (an emoji) is two characters.
  */
 import { setFlagsFromString } from 'node:v8'
+import { LinearRegex, PROGRAM_MAX } from './linear-regex.ts'
+import { backtrackingLengthMax } from './regex-ambiguity.ts'
+import { parseRegex } from './regex-syntax.ts'
 
-// A pattern like `(a+)+$` takes exponential time in a backtracking engine. With this flag V8 changes to its linear
-// engine after 50,000 backtracks, for patterns without the flags `i` and `u`, which is why none is used without need.
+// For the patterns of others in this process: V8 changes to a linear engine after 50,000 backtracks, where it can.
 setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks')
 
+/** Answers as `RegExp.exec` does, in a time linear in the length of the text. */
+export type RegexMatcher = Pick<RegExp, 'exec'>
+
 export interface RustRegex {
-  readonly regex: RegExp
+  readonly regex: RegexMatcher
   /** Every match begins with this text; empty if nothing is known. */
   readonly literalPrefix: string
 }
@@ -55,11 +61,31 @@ export function compileRustRegex(pattern: string): RustRegex {
   const translation = new Translation(pattern)
   translation.run()
   const flags = (translation.needsUnicode ? 'u' : '') + (translation.multiline ? 'm' : '')
+  return { regex: linear(translation.out.join(''), flags), literalPrefix: translation.literalPrefix() }
+}
+
+function linear(text: string, flags: string): RegexMatcher {
+  let regex: RegExp
   try {
-    return { regex: new RegExp(translation.out.join(''), flags), literalPrefix: translation.literalPrefix() }
+    regex = new RegExp(text, flags)
   } catch (cause) {
     throw new RegexSyntaxError((cause as Error).message, { cause })
   }
+  if (isPlain(text, flags)) return regex
+  const tree = parseRegex({ source: text, flags })
+  const lengthMax = backtrackingLengthMax(tree)
+  if (lengthMax === Number.POSITIVE_INFINITY) return regex
+  const made = LinearRegex.compile(tree)
+  if (made === null) throw new RegexSyntaxError(`larger than ${PROGRAM_MAX} steps with its repetitions written out`)
+  return { exec: text => (text.length <= lengthMax ? regex : made).exec(text) }
+}
+
+/** Anchored, without alternatives, with one repetition at most: linear at a glance, as most patterns of routes are. */
+function isPlain(text: string, flags: string): boolean {
+  if (!text.startsWith('^') || flags.includes('m') || text.includes('|')) return false
+  const bare = text.replace(/\\[\s\S]|\[(?:\\[\s\S]|[^\]\\])*\]|\(\?(?::|<\w+>)/g, '')
+  const repetitions = bare.replace(/([*+?}])\?/g, '$1').match(/[*+?{]/g)
+  return repetitions === null || repetitions.length === 1
 }
 
 interface Frame {

@@ -1,5 +1,7 @@
 /** Text as routers compare it: one character per byte, as the listener reads it, and how regexes see characters in it. */
 
+import type { RegexMatcher } from '../../base/rust-regex.ts'
+
 /** Bytes as characters: what the listener hands to the router. */
 export function toBytes(text: string): string {
   return /^[\x00-\x7f]*$/.test(text) ? text : Buffer.from(text, 'utf8').toString('latin1')
@@ -25,7 +27,7 @@ export function asText(bytes: string): string {
 }
 
 /** V8 throws when a pattern and a text together exhaust its stack; such a route cannot be tried and does not match. */
-export function execute(regex: RegExp, subject: string): RegExpExecArray | null {
+export function execute(regex: RegexMatcher, subject: string): RegExpExecArray | null {
   try {
     return regex.exec(subject)
   } catch {

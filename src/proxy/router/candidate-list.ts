@@ -4,6 +4,7 @@
  * A short list is walked. A long one is divided by the condition that tells its members apart (an exact header
  * value, a method, an SNI), so that thousands of routes that differ only in those cost no more than a few.
  */
+import type { RegexMatcher } from '../../base/rust-regex.ts'
 import { asText, execute, lower } from './byte-text.ts'
 import { Findings } from './expressions/compile.ts'
 import {
@@ -231,7 +232,7 @@ function testHolds(entry: RouteEntry, search: Search): boolean {
 }
 
 /** A prefix holds already: the index found the route by it. */
-function pathHolds(regex: RegExp | null, search: Search): boolean {
+function pathHolds(regex: RegexMatcher | null, search: Search): boolean {
   const captures = regex === null ? null : execute(regex, (search.text ??= asText(search.input.path)))
   if (regex !== null && captures === null) return false
   search.captures = captures

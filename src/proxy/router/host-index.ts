@@ -1,4 +1,5 @@
 /** From host and path of a request to the lists of routes that may serve it, by look-ups only. */
+import type { RegexMatcher } from '../../base/rust-regex.ts'
 import { CandidateList, type Candidate, type Search } from './candidate-list.ts'
 import type { HostCondition, RouteEntry } from './route-entry.ts'
 
@@ -94,7 +95,7 @@ class PathIndex {
     this.#withoutPath?.search(search)
   }
 
-  #table(regex: RegExp | null): PrefixTable {
+  #table(regex: RegexMatcher | null): PrefixTable {
     return regex === null ? (this.#prefixes ??= new PrefixTable()) : (this.#regexes ??= new PrefixTable())
   }
 }

@@ -3,6 +3,7 @@
  *
  * All text is compared as bytes: strings here hold one byte per character, as the listener reads them.
  */
+import type { RegexMatcher } from '../../base/rust-regex.ts'
 import type { CompiledRoute } from '../compiled.ts'
 import type { Test } from './expressions/compile.ts'
 import type { Priority } from './priority.ts'
@@ -32,7 +33,7 @@ export interface HeaderCondition {
   readonly underscored: string | null
   /** Lower case. */
   readonly values: readonly string[]
-  readonly regexes: readonly RegExp[]
+  readonly regexes: readonly RegexMatcher[]
 }
 
 export interface SniCondition {
@@ -43,7 +44,7 @@ export interface SniCondition {
 /** One path of a route; `regex` is null for a prefix. */
 export interface PathCondition {
   readonly text: string
-  readonly regex: RegExp | null
+  readonly regex: RegexMatcher | null
 }
 
 export interface RouteConditions {
