@@ -1,6 +1,7 @@
 /** YAML scalars as libyaml's Lua binding reads them, limits, and what is written. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { readPlainYaml } from './plain-yaml.ts'
 import { parseYaml, toYaml, YamlError } from './yaml.ts'
 
 const scalars: readonly [text: string, value: unknown][] = [
@@ -90,4 +91,24 @@ test('parseYaml() reads back texts of every kind that toYaml() wrote', () => {
     '2020-01-01',
   ]
   assert.deepEqual(parseYaml(toYaml({ texts })), { texts })
+})
+
+test('readPlainYaml() reads what we export, and gives up on what only the whole grammar can read', () => {
+  const value = { a: [{ b: 1, c: null, d: ['x', "it's: so", '- y'] }, { e: {} }], f: [], g: 'yes', h: '~/x[0-9]+' }
+  assert.deepEqual(readPlainYaml(toYaml(value))?.value, value)
+  const unusual = [
+    'a: &x 1',
+    'a: *x',
+    'a: !!str 1',
+    'a: |\n  b',
+    'a: b\n  c',
+    '{a: 1}',
+    'a:\tb',
+    'a: b: c',
+    '? a',
+    'a: [b,',
+    '%YAML 1.1',
+    'a: "\\x41"',
+  ]
+  for (const text of unusual) assert.equal(readPlainYaml(text), null, text)
 })
