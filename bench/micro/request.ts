@@ -110,6 +110,7 @@ const context = {
   random,
   node: { id: 'node', hostname: 'host', workerId: 0 },
   deadlines: new Deadlines(systemClock),
+  accessLog: null,
   requestIds: new RequestIds(random),
   trustedPeers: createTrustedPeers(settings),
   readBuffer,

@@ -5,6 +5,7 @@ import type { ProxySettings } from '../proxy/proxy-settings.ts'
 import type { Settings } from '../settings/definition.ts'
 import { readKeyMaterial } from '../settings/key-material.ts'
 import { systemFiles } from '../settings/settings-files.ts'
+import { accessLogFormat } from '../settings/log-formats.ts'
 import { parseHeaderBuffers } from '../settings/header-buffers.ts'
 import { responseHeaders, upstreamRequestId } from '../settings/header-tokens.ts'
 import { tlsProfile } from '../settings/tls-profile.ts'
@@ -25,6 +26,7 @@ export function proxySettingsFrom(
   accessLog: ProxySettings['accessLog'],
   streamAccessLog: ProxySettings['streamAccessLog'] = null,
 ): ProxySettings {
+  const format = accessLogFormat(settings)
   return {
     listeners: settings.proxy_listen,
     responseHeaders: responseHeaders(settings.headers),
@@ -55,6 +57,7 @@ export function proxySettingsFrom(
       errorTtlS: settings.dns_error_ttl,
       validTtlS: settings.dns_valid_ttl,
     },
+    accessLogFormat: format.ok ? format.format : null,
     accessLog,
     streamAccessLog,
   }

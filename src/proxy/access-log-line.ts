@@ -3,11 +3,11 @@ import { escapeLogged, timestampOf } from '../base/log-line.ts'
 import type { Exchange } from './exchange.ts'
 
 /** As nginx writes them. */
-const PROTOCOLS = { '1.0': 'HTTP/1.0', '1.1': 'HTTP/1.1', '2': 'HTTP/2.0' } as const
+export const PROTOCOLS = { '1.0': 'HTTP/1.0', '1.1': 'HTTP/1.1', '2': 'HTTP/2.0' } as const
 
 export function accessLogLine(exchange: Exchange): string {
   const { head } = exchange
-  const user = remoteUser(head.find('authorization'))
+  const user = escapeLogged(remoteUser(head.find('authorization')) || '-')
   const referer = escapeLogged(head.find('referer') ?? '-')
   const agent = escapeLogged(head.find('user-agent') ?? '-')
   const bodyBytes = Math.max(0, exchange.responseBytes - exchange.sentHead.length)
@@ -19,11 +19,11 @@ export function accessLogLine(exchange: Exchange): string {
   )
 }
 
-/** User name of Basic authentication, `-` without. */
-function remoteUser(authorization: string | undefined): string {
+/** User name of Basic authentication, or nothing. */
+export function remoteUser(authorization: string | undefined): string {
   const match = authorization === undefined ? null : /^basic +([A-Za-z0-9+/=]+)$/i.exec(authorization)
-  if (match === null) return '-'
+  if (match === null) return ''
   const text = Buffer.from(match[1]!, 'base64').toString('latin1')
   const colon = text.indexOf(':')
-  return colon > 0 ? escapeLogged(text.slice(0, colon)) : '-'
+  return colon > 0 ? text.slice(0, colon) : ''
 }

@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import type { ListenAddress } from '../base/listen-address.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
+import { createAccessLog } from './access-log.ts'
 import { Deadlines } from './deadlines.ts'
 import { Listener } from './listener/listener.ts'
 import type { ListenSource } from './listener/listen-on.ts'
@@ -70,6 +71,7 @@ export function createProxyEngine(options: ProxyEngineOptions): ProxyEngine {
     streamLog: options.streamLog ?? options.log,
     deadlines,
     requestIds: new RequestIds(options.random),
+    accessLog: settings.accessLog === null ? null : createAccessLog(settings.accessLog, settings.accessLogFormat),
     trustedPeers: createTrustedPeers(settings),
     readBuffer: Buffer.allocUnsafeSlow(READ_BUFFER_BYTES),
     counts: { accepted: 0, handled: 0, requests: 0 },

@@ -13,7 +13,7 @@ export function serializeExchange(exchange: Exchange): Record<string, unknown> {
     request: {
       id: exchange.id,
       uri: target,
-      url: `${client.scheme}://${host}:${exchange.head.hostPort || client.publicPort}${target}`,
+      url: `${client.scheme}://${host}:${client.publicPort}${target}`,
       querystring: queryObject(exchange),
       method: head.method,
       headers: redacted(head.toObject()),
@@ -21,16 +21,16 @@ export function serializeExchange(exchange: Exchange): Record<string, unknown> {
       ...(client.tls === null ? {} : { tls: client.tls }),
     },
     upstream_uri: upstreamUri(exchange),
-    upstream_status: upstreamStatus(exchange),
+    upstream_status: upstreamStatuses(exchange),
     response: { status: exchange.status, headers: exchange.response.headers(), size: exchange.responseBytes },
     latencies: latencies(exchange),
-    tries: tries(exchange),
+    ...(exchange.matchedRoute === null ? {} : { tries: tries(exchange) }),
     client_ip: exchange.clientIp,
     started_at: exchange.startedAt,
     source: exchange.source === 'service' ? 'upstream' : 'kong',
   }
   addEntities(entry, exchange)
-  for (const [name, value] of exchange.logFields ?? []) entry[name] = value
+  for (const [name, value] of exchange.logFields ?? []) setField(entry, name, value)
   return entry
 }
 
@@ -39,19 +39,40 @@ function latencies(exchange: Exchange): Record<string, number> {
   return { kong, proxy, request, receive: Math.max(0, request - kong - Math.max(0, proxy)) }
 }
 
+/** Dots lead into tables, which are made where they are missing (`kong.log.set_serialize_value`). */
+function setField(entry: Record<string, unknown>, name: string, value: unknown): void {
+  const keys = name.split('.')
+  let node = entry
+  for (const key of keys.slice(0, -1)) {
+    const next = (node[key] ??= {})
+    if (typeof next !== 'object' || next === null || Array.isArray(next)) return
+    node = next as Record<string, unknown>
+  }
+  node[keys.at(-1)!] = value
+}
+
+/** Known from the route on, whether or not anybody was asked. */
 function upstreamUri(exchange: Exchange): string {
-  if (!exchange.isProxied) return ''
+  if (exchange.matchedRoute?.service == null) return ''
   const edits = exchange.upstreamEdits
   const path = edits === null ? exchange.upstreamPath() : edits.path
   const query = edits === null ? exchange.rawQuery : edits.query
-  return query === '' ? path : `${path}?${query}`
+  if (query === '') return edits?.editedQuery == null && exchange.hasQuery ? `${path}?` : path
+  return `${path}?${query}`
 }
 
 /** Of all tries, as nginx lists them: `502, 200`. */
-function upstreamStatus(exchange: Exchange): string {
+export function upstreamStatuses(exchange: Exchange): string {
   const failed: string[] = (exchange.failedTries ?? []).map(({ code }) => (code === 'upstream_timeout' ? '504' : '502'))
   if (exchange.upstreamStatus !== 0) failed.push(`${exchange.upstreamStatus}`)
   return failed.join(', ')
+}
+
+/** Of all tries, as nginx lists them: `10.0.0.1:80, 10.0.0.2:80`. */
+export function upstreamAddresses(exchange: Exchange): string {
+  return tries(exchange)
+    .map(({ ip, port }) => `${String(ip).includes(':') ? `[${ip}]` : ip}:${port}`)
+    .join(', ')
 }
 
 function tries(exchange: Exchange): Record<string, unknown>[] {
@@ -81,15 +102,20 @@ function addEntities(entry: Record<string, unknown>, exchange: Exchange): void {
   if (credential !== null) {
     entry['authenticated_entity'] = { id: credential['id'], consumer_id: foreignId(credential, 'consumer') }
   }
-  if (route !== null) entry['route'] = route
-  if (service !== null) entry['service'] = service
-  if (consumer !== null) entry['consumer'] = consumer
+  if (route !== null) entry['route'] = withoutNulls(route)
+  if (service !== null) entry['service'] = withoutNulls(service)
+  if (consumer !== null) entry['consumer'] = withoutNulls(consumer)
   const workspace = route?.['ws_id']
   if (workspace != null) {
     entry['workspace'] = workspace
     const name = exchange.context.config.reader.find('workspaces', String(workspace))?.['name']
     if (name !== undefined) entry['workspace_name'] = name
   }
+}
+
+/** In Lua a field without a value is not there. */
+function withoutNulls(row: Row): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null))
 }
 
 function foreignId(row: Row, field: string): unknown {

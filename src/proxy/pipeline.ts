@@ -22,7 +22,6 @@ import {
   replyAnswer,
   sealAnswer,
 } from './own-answer.ts'
-import { accessLogLine } from './access-log-line.ts'
 import { protocolAnswer } from './protocol-rules.ts'
 import type { ProxyContext } from './proxy-context.ts'
 import { BodyTransformation } from './body-transformation.ts'
@@ -316,7 +315,7 @@ export class Pipeline implements ExchangeEvents, ForwardingSink {
         }
       }
     }
-    this.#context.settings.accessLog?.(accessLogLine(exchange))
+    this.#context.accessLog?.exchange(exchange)
   }
 }
 

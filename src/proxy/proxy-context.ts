@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import { KONG_VERSION } from '../base/version.ts'
+import type { AccessLog } from './access-log.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { ProxySettings } from './proxy-settings.ts'
 import type { RequestIds } from './request-ids.ts'
@@ -20,6 +21,8 @@ export interface ProxyContext {
   readonly node: { readonly id: string; readonly hostname: string; readonly workerId: number }
   readonly deadlines: Deadlines
   readonly requestIds: RequestIds
+  /** Null when switched off. */
+  readonly accessLog: AccessLog | null
   readonly trustedPeers: TrustedPeers
   /** Sockets read into this one buffer; whoever needs bytes after the callback copies them. */
   readonly readBuffer: Buffer

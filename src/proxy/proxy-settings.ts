@@ -1,5 +1,6 @@
 /** The few settings that proxying needs, already parsed; `gateway.ts` fills them from kong.conf. */
 import type { ListenAddress } from '../base/listen-address.ts'
+import type { LogFormat } from '../base/log-format.ts'
 
 export interface ProxySettings {
   readonly listeners: readonly ListenAddress[]
@@ -82,6 +83,8 @@ export interface ProxySettings {
     readonly errorTtlS: number
     readonly validTtlS: number | null
   }
+  /** Null is Kong's own. */
+  readonly accessLogFormat: LogFormat | null
   /** One line per request, without newline, or null when switched off. */
   readonly accessLog: ((line: string) => void) | null
   /** The same for sessions of the stream proxy. */

@@ -72,6 +72,7 @@ export const proxySettings: ProxySettings = {
     errorTtlS: 0,
     validTtlS: null,
   },
+  accessLogFormat: null,
   accessLog: null,
   streamAccessLog: null,
 }

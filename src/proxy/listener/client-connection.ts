@@ -378,7 +378,7 @@ export class ClientConnection implements ClientSide, OpenConnection, Expiring {
     const code = refusalCode(refusal)
     this.#context.log.info(`client sent an invalid request: ${reason}`, { client: this.peerAddress })
     this.#context.counts.requests++
-    const text = refusalText(this.#context, FAILURES[code])
+    const text = refusalText(this.#context, FAILURES[code], this.peerAddress)
     this.#socket.write(text, 'latin1')
     this.#linger()
   }

@@ -195,7 +195,7 @@ export class Http2ClientConnection
   #refuse(stream: Http2ClientStream, refusal: number, reason: string): void {
     this.context.log.info(`client sent an invalid request: ${reason}`, { client: this.address.peerAddress })
     this.context.counts.requests++
-    const text = refusalText(this.context, FAILURES[refusalCode(refusal)])
+    const text = refusalText(this.context, FAILURES[refusalCode(refusal)], this.address.peerAddress)
     const end = text.indexOf('\r\n\r\n')
     stream.sendHeaders(Number(text.slice(9, 12)), text.slice(0, end + 2))
     const body = Buffer.from(text.slice(end + 4), 'latin1')

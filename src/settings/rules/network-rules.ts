@@ -4,12 +4,14 @@ import { resolve } from 'node:path'
 import type { ListenAddress } from '../../base/listen-address.ts'
 import { formatEndpoint } from '../listen-address.ts'
 import { parseHeaderBuffers } from '../header-buffers.ts'
+import { accessLogFormat } from '../log-formats.ts'
 import { isResponseHeaderToken, isUpstreamHeaderToken } from '../header-tokens.ts'
 import type { Findings, RuleContext } from './rule.ts'
 
 export function checkNetwork(context: RuleContext, findings: Findings): void {
   checkHeaders(context, findings)
   checkHeaderBuffers(context, findings)
+  checkLogFormat(context, findings)
   checkNames(context, findings)
   checkTrustedIps(context, findings)
   checkProxyServer(context, findings)
@@ -32,6 +34,12 @@ function checkHeaderBuffers({ settings, origin }: RuleContext, { errors }: Findi
   const name = 'nginx_http_large_client_header_buffers'
   if (parseHeaderBuffers(settings[name]) !== null) return
   errors.push(`${name} must be a number and a size, such as '4 8k', of 16 MiB together at most` + origin(name))
+}
+
+function checkLogFormat({ settings, origin }: RuleContext, { errors }: Findings): void {
+  const choice = accessLogFormat(settings)
+  if (choice.ok) return
+  errors.push(`${choice.name}: ${choice.error}` + origin('proxy_access_log'))
 }
 
 function checkNames({ settings, isGiven, files, origin }: RuleContext, { errors }: Findings): void {

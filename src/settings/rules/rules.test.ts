@@ -103,6 +103,18 @@ const REFUSED: readonly [env: Readonly<Record<string, string>>, error: string][]
   [{ upstream_keepalive_pool_size: '-1' }, 'upstream_keepalive_pool_size must be 0 or greater'],
   [{ worker_state_update_frequency: '0' }, 'worker_state_update_frequency must be greater than 0'],
   [{ pg_pool_size: '1.5' }, 'pg_pool_size must be an integer greater than 0'],
+  [
+    { proxy_access_log: 'logs/a.log nope' },
+    "proxy_access_log: unknown log format 'nope' (kong_log_format, combined, json)",
+  ],
+  [
+    { proxy_access_log: 'logs/a.log mine', nginx_http_log_format: "mine '$nope'" },
+    "nginx_http_log_format: unknown variable '$nope'",
+  ],
+  [
+    { nginx_http_large_client_header_buffers: '4' },
+    'nginx_http_large_client_header_buffers must be a number and a size',
+  ],
   [{ lua_max_uri_args: '1001' }, 'lua_max_uri_args must be an integer between 1 and 1000'],
   [{ port_maps: '80-8000' }, 'invalid port mapping (`port_maps`): 80-8000'],
   [{ port_maps: '80:99999' }, 'invalid port mapping (`port_maps`): 80:99999'],

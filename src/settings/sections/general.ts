@@ -13,8 +13,9 @@ export const general = section('General', 'Where the node keeps its files, what 
   log_level: choice(LOG_LEVELS, 'notice', 'Least severe level that is written to the error logs.'),
   proxy_access_log: string(
     'logs/access.log',
-    'File for one line per proxied request, relative to the prefix, optionally followed by the name of a log format; ' +
-      '`off` writes none.',
+    'File for one line per proxied request, relative to the prefix, optionally followed by the name of a log format: ' +
+      "`kong_log_format` (the default), `combined`, `json`, or the one that `nginx_http_log_format = name 'text'` " +
+      'defines with the variables of nginx; `off` writes none.',
   ),
   proxy_error_log: string('logs/error.log', 'File for the log of the node itself, relative to the prefix.'),
   proxy_stream_access_log: string(
