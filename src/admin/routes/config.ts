@@ -4,7 +4,7 @@ import { exportYaml } from '../../declarative/export.ts'
 import { flattenErrors } from '../../declarative/flatten.ts'
 import { type FailedConfig, loadedEntities, parseDocument } from '../../declarative/parse.ts'
 import { declarativeErrorBody } from '../../declarative/pretty-errors.ts'
-import { readText } from '../../declarative/read-text.ts'
+import { readText, textHash } from '../../declarative/read-text.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Row } from '../../entities/config.ts'
 import type { AdminOptions, DatabaseLess } from '../admin-options.ts'
@@ -62,12 +62,13 @@ async function load(options: AdminOptions, target: DatabaseLess, request: AdminR
   const { catalog, clock, random } = options
   const source = sourceOf(request)
   if (source === null) return message(400, 'expected a declarative configuration')
+  // Only a text has a hash before it is read as a configuration.
+  if (typeof source === 'string' && parameter(request, 'check_hash') === '1') {
+    if (textHash(source) === target.currentHash()) return { status: 304 }
+  }
   const read = typeof source === 'string' ? readText(source) : { ok: true as const, document: source, hash: undefined }
   if (!read.ok) return json(400, declarativeErrorBody({ error: read.error }))
   const { document, hash } = read
-  // Only a text has a hash before it is read as a configuration.
-  const isKnown = hash !== undefined && hash === target.currentHash()
-  if (isKnown && parameter(request, 'check_hash') === '1') return { status: 304 }
   const context = { catalog, nowMs: clock.now(), uuid: random.uuid, randomBytes: random.bytes }
   const parsed = parseDocument(document, context, hash)
   if (!parsed.ok) return json(400, failureBody({ options, request, source, parsed }))
