@@ -37,12 +37,19 @@ export interface MemoryStats {
   readonly shared: Readonly<Record<string, { readonly usedBytes: number; readonly capacityBytes: number }>>
 }
 
+export interface DnsClientStats {
+  readonly workerCount: number
+  readonly stats: Readonly<Record<string, Readonly<Record<string, number>>>>
+}
+
 export interface NodeStats {
   /** Asked of the workers, so it takes a moment. */
   connections(): ConnectionStats | Promise<ConnectionStats>
   memory(): MemoryStats | Promise<MemoryStats>
   pids(): { readonly master: number; readonly workers: readonly number[] }
   timers(): { readonly running: number; readonly pending: number }
+  /** All processes of the node together, by `name|type`; null with the legacy DNS client, which does not count. */
+  dns(): Promise<DnsClientStats | null>
 }
 
 export interface LogLevelControl {

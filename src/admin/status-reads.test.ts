@@ -30,7 +30,11 @@ function reads(part: Partial<StatusReadOptions> = {}) {
   return createStatusReads({
     nodeId: id(9),
     logger: silentLogger,
-    stats: { connections: () => ({ ...connections, ...waiting }), memory: () => ({ workers: [], shared: {} }) },
+    stats: {
+      connections: () => ({ ...connections, ...waiting }),
+      memory: () => ({ workers: [], shared: {} }),
+      dns: async () => null,
+    },
     configurationHash: () => 'a'.repeat(32),
     databaseReachable: async () => true,
     metrics: null,

@@ -11,7 +11,7 @@ import { collectionReply } from './collection.ts'
 import type { AdminRequest, Endpoint, Handler } from './endpoint.ts'
 import { createPathRouter } from './path-router.ts'
 import { json, message, notFound, type Reply } from './reply.ts'
-import { type StatusSources, statusReply } from './routes/status.ts'
+import { dnsReply, type StatusSources, statusReply } from './routes/status.ts'
 import { healthReply } from './routes/target-health.ts'
 import { newestFirst, sliceOfTargets } from './routes/targets.ts'
 import { errorReply } from './error-reply.ts'
@@ -34,7 +34,7 @@ export function createStatusReads(options: StatusReadOptions): StatusRead {
   const { metrics, upstreams } = options
   const endpoints: Endpoint[] = [
     get('/status', ({ query }) => statusReply(options, query)),
-    get('/status/dns', () => message(501, 'not implemented with the legacy DNS client')),
+    get('/status/dns', () => dnsReply(options.stats)),
   ]
   const type = 'text/plain; charset=UTF-8'
   if (metrics !== null) {

@@ -34,7 +34,7 @@ export function createAdmin(
     store: control.store,
     catalog,
     node: { id: context.nodeId, hostname: context.hostname, runtimeVersion: `Node ${process.version}` },
-    stats: createNodeStats(view),
+    stats: createNodeStats(view, settings),
     settings: () => settingsDocument(loaded),
     clock,
     random,

@@ -26,6 +26,7 @@ const remove = (entity: string, key: string): ConfigChange => ({ entity, key, ro
 
 function fixture(rows: readonly ConfigChange[]) {
   const copy = new MemoryCopy(['certificates', 'upstreams', 'targets', 'plugins'])
+  const clock = manualClock()
   let version = 0
   const snapshot = (all: readonly ConfigChange[]) => {
     const writer = copy.beginSnapshot({ version: ++version, config_hash: '' })
@@ -42,7 +43,7 @@ function fixture(rows: readonly ConfigChange[]) {
   const authority = new HealthAuthority({
     copy,
     resolver: { resolve: name => names.get(name) ?? { ok: false, failure: 'name_resolution_failed' } },
-    clock: manualClock(),
+    clock,
     random: seededRandom(1),
     log: silentLogger,
     broadcast: changes => told.push(...changes),
@@ -53,7 +54,7 @@ function fixture(rows: readonly ConfigChange[]) {
   /** What was told to the workers since. */
   const heard = () => told.splice(0).map(({ peer, state }) => `${peer} ${state}`)
   snapshot(rows)
-  return { authority, change, copy, heard, names, report, snapshot, health: createUpstreamHealth(authority) }
+  return { authority, change, clock, copy, heard, names, report, snapshot, health: createUpstreamHealth(authority) }
 }
 
 const A = '10.0.0.1|10.0.0.1|80'
@@ -223,4 +224,39 @@ test('HealthFeed reports what is new, everything after a restart, and of too muc
   }
   assert.equal(new Set(reported).size, 50)
   assert.equal(reported.length, 50)
+})
+
+test('an upstream that takes the place of one of the same name goes on with its health, for a while', async () => {
+  const { authority, change, clock, heard, report } = fixture(two)
+  report(A, 'tcp_failure')
+  heard()
+  change(remove('targets', 't1'), remove('targets', 't2'), remove('upstreams', 'u1'))
+  const again = (id: string) => [
+    put('upstreams', { ...pool, id }),
+    put('targets', { ...target(`t${id}`, '10.0.0.1:80'), upstream: { id } }),
+  ]
+  change(...again('u2'))
+  assert.deepEqual(authority.states(), [{ upstream: 'u2', peer: A, state: 'unhealthy' }])
+  change(remove('targets', 'tu2'), remove('upstreams', 'u2'))
+  clock.advance(10_001)
+  change(...again('u3'))
+  assert.deepEqual(authority.states(), [])
+})
+
+test('addresses from SRV records are shown and marked by the host of the record, as in Kong', async () => {
+  const name = '_http._tcp.pool.test'
+  const { authority, change, health, names } = fixture([put('upstreams', pool)])
+  const address = { ip: '10.0.0.7', port: 90, weight: 3, name: 'a.pool.test' }
+  names.set(name, { ok: true, addresses: [address] })
+  const row = target('t9', `${name}:80`)
+  change(put('targets', row))
+  await authority.refresh('u1')
+  const seen = async () => (await health.target(pool, row)).data
+  const shown = (state: string) => [{ ip: 'a.pool.test', port: 90, weight: 3, health: state }]
+  assert.deepEqual((await seen())['addresses'], shown('HEALTHY'))
+  assert.equal((await seen())['dns'], 'SRV')
+  await health.set({ upstream: pool, target: row, address: 'a.pool.test:90', healthy: false })
+  assert.deepEqual((await seen())['addresses'], shown('UNHEALTHY'))
+  await health.set({ upstream: pool, target: row, address: '10.0.0.7:90', healthy: true })
+  assert.deepEqual((await seen())['addresses'], shown('HEALTHY'))
 })

@@ -14,6 +14,7 @@ import { type ActiveRules, compileHealthRules } from '../proxy/health/health-rul
 import { parsePeerName, type PeerChange, type PeerIdentity, type PeerReport } from '../proxy/health/peer-state.ts'
 import { probeSocket } from '../proxy/health/probe.ts'
 import type { Resolver } from '../proxy/upstream/resolver.ts'
+import { RetiredHealth } from './retired-health.ts'
 import type { ConfigCopy } from './config-copy.ts'
 import { readerOf } from './config-copy.ts'
 
@@ -56,9 +57,11 @@ export class HealthAuthority implements HealthListener {
   readonly #targets = new Map<string, Map<string, TargetFacts>>()
   readonly #upstreamOfTarget = new Map<string, string>()
   readonly #followers = new Set<HealthFollower>()
+  readonly #retired: RetiredHealth
 
   constructor(options: HealthAuthorityOptions) {
     this.#options = options
+    this.#retired = new RetiredHealth(options.clock)
   }
 
   /** Another configuration altogether. What it has in common with the one before keeps its health. */
@@ -115,11 +118,13 @@ export class HealthAuthority implements HealthListener {
     if (row === null) this.#targets.delete(id)
     if (row === null || rules === null) {
       this.#checked.delete(id)
+      if (row === null && before !== undefined) this.#retired.keep(before)
       before?.upstream.setPeers([])
       if (before !== undefined) this.onPeers(id)
       return
     }
     const upstream = before?.upstream ?? new CheckedUpstream(id, rules, this)
+    if (before === undefined) upstream.recall(this.#retired.take(String(row['name'])))
     upstream.rules = rules
     const active = rules.active === null ? null : this.#probeRegularly(upstream, rules.active)
     this.#checked.set(id, { row, upstream, active, secureContext: null })
@@ -198,6 +203,7 @@ export class HealthAuthority implements HealthListener {
       hostname: host,
       ip: address.ip,
       port: address.port || port,
+      ...(address.name === undefined ? {} : { srvName: address.name }),
       weight: weight === 0 || address.weight === null ? weight : Math.max(1, address.weight),
     }))
   }
@@ -234,8 +240,8 @@ export class HealthAuthority implements HealthListener {
     const target = this.#targets.get(upstreamId)?.get(targetId)
     if (upstream === null || target === undefined) return false
     const wanted = address === null ? null : parseTarget(address)
-    const ip = wanted !== null && isAddress(wanted.host) ? wanted.host : null
-    return upstream.force({ hostname: target.host, ip, port: wanted?.port ?? target.port }, isUp) > 0
+    const { host, port } = wanted ?? { host: null, port: target.port }
+    return upstream.force({ hostname: target.host, address: host, port }, isUp) > 0
   }
 
   /** From a worker. A name may have given it an address that is not known here yet. */

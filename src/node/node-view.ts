@@ -30,7 +30,7 @@ export interface NodeView {
 /** Data planes shown in one scrape; more than these a control plane does not serve. */
 const DATA_PLANES_MAX = 1000
 
-export function createNodeStats({ proxy }: NodeView): NodeStats {
+export function createNodeStats({ proxy }: NodeView, settings: Pick<Settings, 'new_dns_client'>): NodeStats {
   return {
     async connections() {
       await proxy?.collect()
@@ -53,6 +53,10 @@ export function createNodeStats({ proxy }: NodeView): NodeStats {
     },
     pids: () => ({ master: process.pid, workers: proxy?.supervisor.pids ?? [process.pid] }),
     timers: timerCounts,
+    async dns() {
+      if (!settings.new_dns_client) return null
+      return { workerCount: proxy?.supervisor.workerCount ?? 1, stats: (await proxy?.dnsStats()) ?? {} }
+    },
   }
 }
 

@@ -4,7 +4,8 @@ import { formatAddress } from '../base/listen-address.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import type { MetricDump } from '../sdk/metrics.ts'
-import { createResolver } from '../proxy/upstream/dns.ts'
+import { type CountingResolver, createResolver } from '../proxy/upstream/dns.ts'
+import { type DnsStats, sumDnsStats } from '../proxy/upstream/dns-stats.ts'
 import { createCounterAuthority, type LeaseAsk } from '../sdk/counter-authority.ts'
 import type { Settings } from '../settings/definition.ts'
 import type { ConfigCopy } from './config-copy.ts'
@@ -30,6 +31,7 @@ export class ProxyHalf {
   readonly health: HealthAuthority
   readonly copy: ConfigCopy
   readonly #options: ProxyHalfOptions
+  readonly #resolver: CountingResolver
   #reports: readonly WorkerReport[] = []
 
   constructor(options: ProxyHalfOptions) {
@@ -37,9 +39,10 @@ export class ProxyHalf {
     const { copy, workerForks, log, clock, random } = options
     const { dns, tls } = proxySettingsFrom(options.settings, null)
     this.copy = copy
+    this.#resolver = createResolver({ settings: dns, clock, log })
     this.health = new HealthAuthority({
       copy,
-      resolver: createResolver({ settings: dns, clock, log }),
+      resolver: this.#resolver,
       clock,
       random,
       log,
@@ -85,6 +88,10 @@ export class ProxyHalf {
   async collect(): Promise<readonly WorkerReport[]> {
     this.#reports = await this.supervisor.collect()
     return this.#reports
+  }
+  /** Of all workers, and of the health checks here. */
+  async dnsStats(): Promise<DnsStats> {
+    return sumDnsStats([this.#resolver.stats(), ...(await this.supervisor.dnsStats())])
   }
   get reports(): readonly WorkerReport[] {
     return this.#reports

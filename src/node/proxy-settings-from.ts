@@ -48,15 +48,7 @@ export function proxySettingsFrom(
     errorDefaultType: settings.error_default_type,
     errorTemplates: errorTemplates(settings),
     tls: tlsSettings(settings),
-    dns: {
-      nameservers: settings.dns_resolver,
-      hostsFile: settings.dns_hostsfile,
-      order: settings.dns_order,
-      staleTtlS: settings.dns_stale_ttl,
-      notFoundTtlS: settings.dns_not_found_ttl,
-      errorTtlS: settings.dns_error_ttl,
-      validTtlS: settings.dns_valid_ttl,
-    },
+    dns: dnsFrom(settings),
     accessLogFormat: format.ok ? format.format : null,
     accessLog,
     streamAccessLog,
@@ -152,4 +144,33 @@ export function trustedCertificates(names: readonly string[]): string | null {
     .map(text => readKeyMaterial(text, 'certificate', files))
     .map(material => (material.ok ? material.pem : ''))
     .join('\n')
+}
+
+/** Of one of the two clients: `new_dns_client` chooses which family of settings counts. */
+function dnsFrom(settings: Settings): ProxySettings['dns'] {
+  if (settings.new_dns_client)
+    return {
+      isNewClient: true,
+      nameservers: settings.resolver_address,
+      hostsFile: settings.resolver_hosts_file,
+      order: settings.resolver_family,
+      staleTtlS: settings.resolver_stale_ttl,
+      notFoundTtlS: settings.resolver_error_ttl,
+      errorTtlS: settings.resolver_error_ttl,
+      validTtlS: settings.resolver_valid_ttl,
+      cacheSize: settings.resolver_lru_cache_size,
+      noSync: false,
+    }
+  return {
+    isNewClient: false,
+    nameservers: settings.dns_resolver,
+    hostsFile: settings.dns_hostsfile,
+    order: settings.dns_order,
+    staleTtlS: settings.dns_stale_ttl,
+    notFoundTtlS: settings.dns_not_found_ttl,
+    errorTtlS: settings.dns_error_ttl,
+    validTtlS: settings.dns_valid_ttl,
+    cacheSize: settings.dns_cache_size,
+    noSync: settings.dns_no_sync,
+  }
 }

@@ -12,7 +12,7 @@ export function createStatus(context: NodeContext, view: NodeView): HttpListener
   const read = createStatusReads({
     nodeId: context.nodeId,
     logger: log,
-    stats: createNodeStats(view),
+    stats: createNodeStats(view, settings),
     configurationHash: view.configurationHash,
     databaseReachable: async () => (view.control === null ? false : view.control.store.ping()),
     metrics: createMetrics(context, view),

@@ -10,6 +10,7 @@ import type { ListenAddress } from '../base/listen-address.ts'
 import type { Logger, LogLevel } from '../base/logger.ts'
 import type { ApplyOutcome, ConfigSink } from '../cluster/link.ts'
 import type { ConfigChange, ConfigDelta, ConfigHead, ConfigRefusal } from '../entities/config.ts'
+import type { DnsStats } from '../proxy/upstream/dns-stats.ts'
 import { type BoundAddress, bindAddress, closeSockets, socketsOf } from './bound-sockets.ts'
 import type { ConfigCopy } from './config-copy.ts'
 import type { ToWorker, WorkerReport, WorkerStart } from './worker-messages.ts'
@@ -158,6 +159,13 @@ export class Supervisor implements ConfigSink {
     const late = new Promise<null>(resolve => this.#options.clock.after(COLLECT_TIMEOUT_MS, () => resolve(null)))
     const reports = await Promise.all(this.#ready().map(worker => Promise.race([worker.collect(id), late])))
     return reports.filter(report => report !== null)
+  }
+
+  /** Of the workers that answer in time. */
+  async dnsStats(): Promise<DnsStats[]> {
+    const id = this.#nextId++
+    const late = new Promise<DnsStats>(resolve => this.#options.clock.after(COLLECT_TIMEOUT_MS, () => resolve({})))
+    return Promise.all(this.#ready().map(worker => Promise.race([worker.dnsStats(id), late])))
   }
 
   setLogLevel(level: LogLevel): void {

@@ -4,7 +4,7 @@ import type { TargetHealth, UpstreamHealth } from '../admin/admin-options.ts'
 import type { Row } from '../entities/config.ts'
 import { parseTarget } from '../proxy/balancer/target-address.ts'
 import { compileHealthRules } from '../proxy/health/health-rules.ts'
-import { takesTraffic } from '../proxy/health/peer-state.ts'
+import { type PeerIdentity, takesTraffic } from '../proxy/health/peer-state.ts'
 import type { MetricDump } from '../sdk/metrics.ts'
 import type { ConfigCopy } from './config-copy.ts'
 import { readerOf } from './config-copy.ts'
@@ -85,22 +85,26 @@ async function targetHealth(authority: HealthAuthority, upstream: Row, facts: Ta
 async function viewOf(authority: HealthAuthority, upstream: Row, target: TargetFacts): Promise<TargetView> {
   const peers = await authority.peersOf(target)
   const checked = authority.checked(String(upstream['id']))
-  const addresses = (peers ?? []).map(peer => ({
-    ip: peer.ip,
-    port: peer.port,
-    weight: peer.weight,
-    healthy: checked === null || takesTraffic(checked.stateOf(peer)),
-  }))
+  const addresses: AddressView[] = []
+  for (const peer of peers ?? []) {
+    const healthy = checked === null || takesTraffic(checked.stateOf(peer))
+    addresses.push({ ip: peer.srvName ?? peer.ip, port: peer.port, weight: peer.weight, healthy })
+  }
   const total = addresses.reduce((sum, { weight }) => sum + weight, 0)
   const available = addresses.reduce((sum, { weight, healthy }) => sum + (healthy ? weight : 0), 0)
   return {
     host: target.host,
     port: target.port,
-    dns: peers === null ? 'dns server error: 3 name error' : isIP(peers[0]?.ip ?? '') === 6 ? 'AAAA' : 'A',
+    dns: peers === null ? 'dns server error: 3 name error' : recordType(peers[0]),
     nodeWeight: target.weight,
     weight: { total, unavailable: total - available, available },
     addresses,
   }
+}
+
+function recordType(peer: PeerIdentity | undefined): string {
+  if (peer?.srvName !== undefined) return 'SRV'
+  return isIP(peer?.ip ?? '') === 6 ? 'AAAA' : 'A'
 }
 
 function factsOf(target: Row): TargetFacts {

@@ -3,6 +3,7 @@ import type { ListenAddress } from '../base/listen-address.ts'
 import type { LogLevel } from '../base/logger.ts'
 import type { ConfigChange, ConfigDelta, ConfigHead, ConfigRefusal } from '../entities/config.ts'
 import type { PeerChange, PeerReport } from '../proxy/health/peer-state.ts'
+import type { DnsStats } from '../proxy/upstream/dns-stats.ts'
 import type { MetricDump } from '../sdk/metrics.ts'
 
 /** Who this worker is. `settings` is the JSON form of the node's settings. */
@@ -28,6 +29,7 @@ export type ToWorker =
   | { readonly type: 'commit' | 'discard'; readonly id: number }
   | { readonly type: 'answer'; readonly id: number; readonly answer: unknown }
   | { readonly type: 'collect'; readonly id: number }
+  | { readonly type: 'dns-stats'; readonly id: number }
   | { readonly type: 'log-level'; readonly level: LogLevel }
   | { readonly type: 'reopen-logs' }
   /** Whoever answers is not hanging. */
@@ -68,6 +70,7 @@ export type FromWorker =
   | { readonly type: 'committed'; readonly id: number }
   | { readonly type: 'ask'; readonly id: number; readonly message: unknown }
   | { readonly type: 'collected'; readonly id: number; readonly report: WorkerReport }
+  | { readonly type: 'dns-stats'; readonly id: number; readonly stats: DnsStats }
   | { readonly type: 'pong' }
   /** It got a signal to end, and waits to be told to. */
   | { readonly type: 'leaving' }

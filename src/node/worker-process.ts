@@ -4,6 +4,7 @@ import type { ConfigChange, ConfigDelta, ConfigHead, ConfigRefusal } from '../en
 import type { ListenAddress } from '../base/listen-address.ts'
 import type { BoundSocket } from './bound-sockets.ts'
 import type { PeerReport } from '../proxy/health/peer-state.ts'
+import type { DnsStats } from '../proxy/upstream/dns-stats.ts'
 import type { FromWorker, ToWorker, WorkerReport, WorkerStart } from './worker-messages.ts'
 
 /** How a preparation ended; `dead` when the worker died over it: `hung` if it was ended because it answered nothing. */
@@ -138,6 +139,13 @@ export class WorkerProcess {
     this.send({ type: 'collect', id })
     const message = await collected
     return message?.type === 'collected' ? message.report : null
+  }
+
+  async dnsStats(id: number): Promise<DnsStats> {
+    const answered = this.#next(`dns-stats ${id}`)
+    this.send({ type: 'dns-stats', id })
+    const message = await answered
+    return message?.type === 'dns-stats' ? message.stats : {}
   }
 
   send(message: ToWorker): void {

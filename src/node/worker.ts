@@ -11,6 +11,7 @@ import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.ts'
 import { createProxyEngine, type ProxyEngine } from '../proxy/engine.ts'
 import type { Preparation, RunningConfig, SnapshotPreparation } from '../proxy/running-config.ts'
 import { createRunningConfig } from '../proxy/running-config.ts'
+import { type CountingResolver, createResolver } from '../proxy/upstream/dns.ts'
 import { WorkerPeerHealth } from '../proxy/health/peer-health.ts'
 import { inTurns, type Steps } from '../proxy/steps.ts'
 import { createLeasedCounters } from '../sdk/leased-counters.ts'
@@ -31,6 +32,7 @@ const streamLog = createLogger({ level: 'notice', write: line => writeStreamLog(
 interface Running {
   readonly start: WorkerStart
   readonly config: RunningConfig
+  readonly resolver: CountingResolver
   readonly health: WorkerPeerHealth
   readonly engine: ProxyEngine
   readonly tools: WorkerTools
@@ -59,12 +61,14 @@ function start(message: WorkerStart): void {
   const node = { id: message.nodeId, hostname: message.hostname, role: message.role, workerId: message.slot }
   const proxySettings = proxySettingsFrom(settings, accessLog, streamAccessLog)
   const health = new WorkerPeerHealth(reports => tell({ type: 'peer-reports', reports }))
+  const resolver = createResolver({ settings: proxySettings.dns, clock, log })
   let tools: WorkerTools | null = null
   const config = createRunningConfig({
     catalog,
     plugins: new Map(plugins.map(plugin => [plugin.name, plugin])),
     tools: scope => tools!.for(scope),
     settings: proxySettings,
+    resolver,
     vaults: new Map([[envVault.name, envVault]]),
     environment: process.env,
     health,
@@ -74,7 +78,7 @@ function start(message: WorkerStart): void {
   })
   tools = createWorkerTools({ clock, random, log, entities: config.reader, counters, metrics, node })
   const engine = createProxyEngine({ config, settings: proxySettings, clock, random, log, streamLog, node })
-  running = { start: message, config, health, engine, tools, metrics, files }
+  running = { start: message, config, resolver, health, engine, tools, metrics, files }
   tell({ type: 'started' })
 }
 
@@ -138,6 +142,9 @@ function receive(message: ToWorker, socket: unknown): void {
       return
     case 'collect':
       return collect(message.id)
+    case 'dns-stats':
+      tell({ type: 'dns-stats', id: message.id, stats: running!.resolver.stats() })
+      return
     case 'log-level':
       return setLogLevel(message.level)
     case 'ping':

@@ -75,6 +75,8 @@ export interface ProxySettings {
     readonly verifyDepth: number
   }
   readonly dns: {
+    /** `new_dns_client`: its own rules of what is asked for, and counters. */
+    readonly isNewClient: boolean
     readonly nameservers: readonly string[]
     readonly hostsFile: string
     readonly order: readonly string[]
@@ -82,6 +84,10 @@ export interface ProxySettings {
     readonly notFoundTtlS: number
     readonly errorTtlS: number
     readonly validTtlS: number | null
+    /** Names. */
+    readonly cacheSize: number
+    /** Those who ask for one name at the same time do not share the question. */
+    readonly noSync: boolean
   }
   /** Null is Kong's own. */
   readonly accessLogFormat: LogFormat | null

@@ -5,7 +5,7 @@ import { aCluster, aDataPlane } from '../kit/nodes.ts'
 import { admin, anUpstream, eventually, send } from '../kit/traffic.ts'
 
 test('the control plane shows the health that its data planes see, and passes marks by hand on to them', async t => {
-  const { controlPlane, dataPlanes } = await aCluster(t, { dataPlanes: 1 })
+  const { controlPlane, dataPlanes } = await aCluster(t, { dataPlanes: 1, dp: { new_dns_client: 'on' } })
   const [first] = dataPlanes
   const [one, two] = [await anUpstream(t, 'one'), await anUpstream(t, 'two')]
   const passive = { healthy: { successes: 1 }, unhealthy: { tcp_failures: 2, http_failures: 1, http_statuses: [500] } }
@@ -51,6 +51,18 @@ test('the control plane shows the health that its data planes see, and passes ma
     )
   })
 
+  await t.test('/status/dns of a data plane counts what its workers asked for', async () => {
+    await admin(controlPlane.admin, 'POST', '/services', { name: 'named', url: `http://localhost:${one.port}` })
+    await admin(controlPlane.admin, 'POST', '/services/named/routes', { paths: ['/named'] })
+    const url = `http://127.0.0.1:${first!.proxyPort}/named`
+    const stats = await eventually('the name to be asked for', async () => {
+      await send(url)
+      const { stats } = (await send(`http://127.0.0.1:${first!.statusPort}/status/dns`)).json()
+      return stats['localhost|A/AAAA']
+    })
+    assert.ok(stats.runs > 0 && stats.hit_lru > 0, JSON.stringify(stats))
+  })
+
   const second = await aDataPlane(t, controlPlane.clusterPort)
   await t.test(
     'a data plane that joins later takes the mark over, also after the control plane was restarted',
@@ -58,7 +70,13 @@ test('the control plane shows the health that its data planes see, and passes ma
       await controlPlane.stop()
       await controlPlane.start()
       await second.start()
-      await eventually('the new one to serve one alone', async () => (await answers(second.proxyPort)) === 'one')
+      // A whole node starts and joins meanwhile.
+      let last = ''
+      await eventually(
+        'the new one to serve one alone',
+        async () => (last = await answers(second.proxyPort)) === 'one',
+        30_000,
+      ).catch(error => assert.fail(`${error}; it answers ${last}`))
       await eventually('both to have reported', async () => {
         return (await healthOf(addresses[1]!)).data.data_planes?.length === 2
       })

@@ -90,6 +90,9 @@ export const remove = (entity: string, row: Row): ConfigChange => ({ entity, key
 
 export const testSettings = {
   dns: {
+    isNewClient: false,
+    cacheSize: 10_000,
+    noSync: false,
     nameservers: ['127.0.0.1:1'],
     hostsFile: '/nonexistent',
     order: ['A'],

@@ -64,6 +64,9 @@ export const proxySettings: ProxySettings = {
     verifyDepth: 1,
   },
   dns: {
+    isNewClient: false,
+    cacheSize: 10_000,
+    noSync: false,
     nameservers: [],
     hostsFile: '',
     order: [],

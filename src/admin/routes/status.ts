@@ -13,7 +13,7 @@ const scaleMax = 20
 
 /** What `/status` is made of, on the Admin API and on the Status API alike. */
 export interface StatusSources {
-  readonly stats: Pick<NodeStats, 'memory' | 'connections'>
+  readonly stats: Pick<NodeStats, 'memory' | 'connections' | 'dns'>
   /** Of a node without a database, or a data plane; null for others. */
   readonly configurationHash: (() => string) | null
   readonly databaseReachable: () => Promise<boolean>
@@ -26,9 +26,16 @@ export function statusEndpoints({ stats, store, databaseLess }: AdminOptions): E
     { path: '/status', methods: { GET: ({ query }) => statusReply(sources, query) } },
     {
       path: '/status/dns',
-      methods: { GET: () => message(501, 'not implemented with the legacy DNS client') },
+      methods: { GET: () => dnsReply(stats) },
     },
   ]
+}
+
+/** Kong shows one worker's counters, and which worker's; these are those of all, whose number has no meaning then. */
+export async function dnsReply(stats: Pick<NodeStats, 'dns'>): Promise<Reply> {
+  const dns = await stats.dns()
+  if (dns === null) return message(501, 'not implemented with the legacy DNS client')
+  return json(200, { worker: { id: -1, count: dns.workerCount }, stats: dns.stats })
 }
 
 export async function statusReply(sources: StatusSources, query: RequestArguments): Promise<Reply> {

@@ -30,6 +30,8 @@ export class CheckedUpstream {
   rules: HealthRules
   readonly #peers = new Map<string, CheckedPeer>()
   readonly #listener: HealthListener
+  /** How peers were that are not here yet. */
+  readonly #recalled = new Map<string, PeerState>()
 
   constructor(id: string, rules: HealthRules, listener: HealthListener) {
     this.id = id
@@ -62,8 +64,17 @@ export class CheckedUpstream {
   #add(identity: PeerIdentity): boolean {
     const name = peerName(identity)
     if (this.#peers.has(name)) return false
-    this.#peers.set(name, { identity, counters: new PeerCounters() })
+    const counters = new PeerCounters()
+    this.#peers.set(name, { identity, counters })
+    const isDown = this.#recalled.get(name) === 'unhealthy'
+    this.#recalled.delete(name)
+    if (isDown) this.#note(name, counters, () => counters.force('unhealthy'))
     return true
+  }
+
+  /** States of peers of an upstream that this one takes the place of. */
+  recall(states: readonly PeerChange[]): void {
+    for (const { peer, state } of states) this.#recalled.set(peer, state)
   }
 
   /** All there are, with whether they take traffic. */
@@ -92,15 +103,16 @@ export class CheckedUpstream {
     if (counters !== undefined) this.#note(name, counters, () => counters.count(event, limit))
   }
 
-  /** By hand: one address, or all of a host name at a port. Returns how many there are of these. */
+  /** By hand: one address (an IP, or the host of an SRV record), or all of a host name at a port. Returns how many. */
   force(
-    wanted: { readonly hostname: string; readonly ip: string | null; readonly port: number },
+    wanted: { readonly hostname: string; readonly address: string | null; readonly port: number },
     isUp: boolean,
   ): number {
     let found = 0
     for (const [name, { identity, counters }] of this.#peers) {
-      const { hostname, ip, port } = identity
-      if (hostname !== wanted.hostname || port !== wanted.port || ip !== (wanted.ip ?? ip)) continue
+      const { hostname, ip, port, srvName } = identity
+      if (hostname !== wanted.hostname || port !== wanted.port) continue
+      if (wanted.address !== null && wanted.address !== ip && wanted.address !== srvName) continue
       found++
       this.#note(name, counters, () => counters.force(isUp ? 'healthy' : 'unhealthy'))
     }

@@ -14,6 +14,8 @@ export interface PeerIdentity {
   readonly hostname: string
   readonly ip: string
   readonly port: number
+  /** Host of the SRV record that led to it: Kong's address, as it looks the IP up when it connects. No part of who it is. */
+  readonly srvName?: string
 }
 
 export function peerName({ hostname, ip, port }: PeerIdentity): string {

@@ -7,6 +7,16 @@ export interface SearchRules {
   readonly ndots: number
 }
 
+/** How name servers are asked. */
+export interface QueryRules {
+  /** For one try. */
+  readonly timeoutMs: number
+  /** All servers together. */
+  readonly attempts: number
+  /** Each question begins at another server. */
+  readonly rotate: boolean
+}
+
 /** Addresses by name in lower case. */
 export function parseHosts(text: string): Map<string, string[]> {
   const hosts = new Map<string, string[]>()
@@ -25,10 +35,15 @@ export function parseHosts(text: string): Map<string, string[]> {
 // The limits of the C library's resolver.
 const SEARCH_DOMAINS_MAX = 6
 const NDOTS_MAX = 15
+const TIMEOUT_S_MAX = 30
+const ATTEMPTS_MAX = 5
+// Kong's, where the file says nothing.
+const TIMEOUT_MS_DEFAULT = 2000
+const ATTEMPTS_DEFAULT = 5
 
-export function parseResolvConf(text: string): SearchRules {
+export function parseResolvConf(text: string): SearchRules & QueryRules {
   let domains: string[] = []
-  let ndots = 1
+  const options = new Map<string, number>()
   for (const line of text.split('\n')) {
     const [keyword, ...values] = line
       .replace(/[#;].*/, '')
@@ -36,10 +51,19 @@ export function parseResolvConf(text: string): SearchRules {
       .split(/\s+/)
     if (keyword === 'search' || keyword === 'domain') domains = values.filter(value => value !== '.')
     if (keyword !== 'options') continue
-    const option = values.map(value => /^ndots:(\d+)$/.exec(value)).find(match => match !== null)
-    if (option) ndots = Math.min(NDOTS_MAX, Number(option[1]))
+    for (const value of values) {
+      const [, name, number] = /^([a-z-]+)(?::(\d+))?$/.exec(value) ?? []
+      if (name !== undefined) options.set(name, number === undefined ? 1 : Number(number))
+    }
   }
-  return { domains: domains.slice(0, SEARCH_DOMAINS_MAX), ndots }
+  const seconds = Math.min(TIMEOUT_S_MAX, options.get('timeout') ?? 0)
+  return {
+    domains: domains.slice(0, SEARCH_DOMAINS_MAX),
+    ndots: Math.min(NDOTS_MAX, options.get('ndots') ?? 1),
+    timeoutMs: seconds > 0 ? seconds * 1000 : TIMEOUT_MS_DEFAULT,
+    attempts: Math.min(ATTEMPTS_MAX, Math.max(1, options.get('attempts') ?? ATTEMPTS_DEFAULT)),
+    rotate: options.has('rotate'),
+  }
 }
 
 /** Full names to ask for, in order. */

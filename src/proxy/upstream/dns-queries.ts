@@ -79,7 +79,8 @@ async function querySrv(queries: DnsQueries, name: string): Promise<Answer> {
   for (const { record, answer } of answers) {
     if (!answer.ok) continue
     ttlS = Math.min(ttlS, answer.ttlS)
-    for (const { ip } of answer.addresses) addresses.push({ ip, port: record.port, weight: Math.max(1, record.weight) })
+    for (const { ip } of answer.addresses)
+      addresses.push({ ip, port: record.port, weight: Math.max(1, record.weight), name: record.name.toLowerCase() })
   }
   return { ttlS, addresses }
 }

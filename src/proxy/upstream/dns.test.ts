@@ -9,6 +9,7 @@ import { silentLogger } from '../../base/logger.ts'
 import { manualClock, testSettings } from '../../../test/kit/config-rows.ts'
 import { candidateNames, parseHosts, parseResolvConf } from './dns-files.ts'
 import { createResolver } from './dns.ts'
+import { sumDnsStats } from './dns-stats.ts'
 import type { DnsQueries } from './dns-queries.ts'
 import type { Resolution } from './resolver.ts'
 
@@ -19,6 +20,9 @@ interface FixtureOptions {
   readonly resolvConf?: string
   readonly hosts?: string
   readonly validTtlS?: number
+  readonly isNewClient?: boolean
+  readonly noSync?: boolean
+  readonly cacheSize?: number
 }
 
 /** `answers` by `<type> <name>`: addresses, SRV records, or an error code; anything else is not found. */
@@ -46,6 +50,9 @@ function fixture(t: TestContext, answers: Answers, options: FixtureOptions = {})
     order: options.order ?? ['LAST', 'SRV', 'A', 'CNAME'],
     staleTtlS: 100,
     validTtlS: options.validTtlS ?? null,
+    isNewClient: options.isNewClient ?? false,
+    noSync: options.noSync ?? false,
+    cacheSize: options.cacheSize ?? 10_000,
   }
   const resolvConf = join(folder, 'resolv.conf')
   const resolver = createResolver({ settings, clock, log: silentLogger, queries, resolvConf })
@@ -154,8 +161,8 @@ test('resolve() takes from SRV records the group of the lowest priority, with po
   assert.deepEqual(await resolver.resolve('_http._tcp.test'), {
     ok: true,
     addresses: [
-      { ip: '10.0.0.1', port: 81, weight: 1 },
-      { ip: '10.0.0.2', port: 82, weight: 7 },
+      { ip: '10.0.0.1', port: 81, weight: 1, name: 'one.test' },
+      { ip: '10.0.0.2', port: 82, weight: 7, name: 'two.test' },
     ],
   })
 })
@@ -199,7 +206,7 @@ test('dns_valid_ttl overrides the ttl of records, and a ttl of 0 is kept for a s
 
 test('candidateNames() puts a name with enough dots before the search domains', () => {
   const rules = parseResolvConf('search a.b.\n; nothing\noptions ndots:99')
-  assert.deepEqual(rules, { domains: ['a.b.'], ndots: 15 })
+  assert.deepEqual([rules.domains, rules.ndots], [['a.b.'], 15])
   assert.deepEqual(candidateNames('x.y', { domains: ['a.b.'], ndots: 1 }), ['x.y', 'x.y.a.b'])
   assert.deepEqual(candidateNames('x', { domains: ['a.b.'], ndots: 1 }), ['x.a.b', 'x'])
   assert.deepEqual(candidateNames('x.', { domains: ['a.b'], ndots: 1 }), ['x'])
@@ -249,3 +256,88 @@ function answerA(question: Buffer): Buffer {
   const record = Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 77, 0, 4, 10, 20, 30, 40])
   return Buffer.concat([head, question.subarray(12, end), record])
 }
+
+const newClient = { isNewClient: true, order: ['A', 'SRV'] }
+
+test('the new client asks for SRV of names that look like it, else for addresses of its family', async t => {
+  const srv = { name: 'A.Pool.test', port: 81, priority: 1, weight: 5 }
+  const { resolver, asked, ips } = fixture(
+    t,
+    { 'SRV _http._tcp.pool.test': [srv], 'A A.Pool.test': [a('10.0.0.1')] },
+    newClient,
+  )
+  const resolution = await resolver.resolve('_http._tcp.pool.test')
+  assert.ok(resolution.ok)
+  assert.deepEqual(resolution.addresses, [{ ip: '10.0.0.1', port: 81, weight: 5, name: 'a.pool.test' }])
+  assert.equal(await ips('plain.test'), 'name_resolution_failed')
+  assert.deepEqual(asked, ['SRV _http._tcp.pool.test', 'A A.Pool.test', 'A plain.test'])
+  const both = fixture(t, { 'AAAA six.test': [a('::1')] }, { isNewClient: true, order: ['AAAA', 'A'] })
+  assert.deepEqual(await both.ips('six.test'), ['::1'])
+  assert.equal(await both.ips('_http._tcp.pool.test'), 'name_resolution_failed')
+  const asFirst = ['A six.test', 'AAAA six.test', 'A _http._tcp.pool.test', 'AAAA _http._tcp.pool.test']
+  assert.deepEqual(both.asked, asFirst)
+})
+
+test('the new client keeps a stale answer while there is no better one, and asks once a minute', async t => {
+  const { clock, answers, asked, ips } = fixture(t, { 'A a.test': [a('10.0.0.1')] }, newClient)
+  await ips('a.test')
+  answers['A a.test'] = 'ENOTFOUND'
+  clock.advance(11_000)
+  assert.deepEqual(await ips('a.test'), ['10.0.0.1'])
+  await settled()
+  clock.advance(59_000)
+  assert.deepEqual(await ips('a.test'), ['10.0.0.1'])
+  assert.equal(asked.length, 2)
+  clock.advance(41_000)
+  assert.equal(await ips('a.test'), 'name_resolution_failed', 'resolver_stale_ttl is over')
+})
+
+test('the new client counts what it does, as /status/dns shows it; the old one does not', async t => {
+  const { resolver, clock, ips, answers } = fixture(t, { 'A a.test': [a('10.0.0.1')] }, newClient)
+  for (const name of ['a.test', 'a.test', 'none.test', 'localhost']) await ips(name)
+  answers['A down.test'] = 'ETIMEOUT'
+  await ips('down.test')
+  clock.advance(11_000)
+  await ips('a.test')
+  await settled()
+  assert.deepEqual(resolver.stats(), {
+    'a.test|A/AAAA': { runs: 3, miss: 1, hit_lru: 1, stale: 1 },
+    'a.test|A': { query: 2, query_succ: 2, query_last_time: 0 },
+    'none.test|A/AAAA': { runs: 1, miss: 1 },
+    'none.test|A': { query: 1, 'query_fail:name error': 1, query_last_time: 0 },
+    'localhost|A/AAAA': { runs: 1, hit_lru: 1 },
+    'down.test|A/AAAA': { runs: 1, miss: 1 },
+    'down.test|A': { query: 1, query_fail_nameserver: 1, query_last_time: 0 },
+  })
+  assert.deepEqual(sumDnsStats([resolver.stats(), { 'a.test|A': { query: 1, query_last_time: 7 } }])['a.test|A'], {
+    query: 3,
+    query_succ: 2,
+    query_last_time: 7,
+  })
+  const legacy = fixture(t, {})
+  await legacy.ips('a.test')
+  assert.deepEqual(legacy.resolver.stats(), {})
+})
+
+test('dns_no_sync asks for each request that finds no answer; the cache keeps as many names as it may', async t => {
+  const shared = fixture(t, { 'A a.test': [a('10.0.0.1')] }, { order: ['A'] })
+  await Promise.all([shared.ips('a.test'), shared.ips('a.test')])
+  assert.equal(shared.asked.length, 1)
+  const own = fixture(t, { 'A a.test': [a('10.0.0.1')] }, { order: ['A'], noSync: true })
+  await Promise.all([own.ips('a.test'), own.ips('a.test')])
+  assert.equal(own.asked.length, 2)
+
+  const small = fixture(t, { 'A a.test': [a('10.0.0.1')], 'A b.test': [a('10.0.0.2')] }, { order: ['A'], cacheSize: 1 })
+  for (const name of ['a.test', 'b.test', 'b.test', 'a.test']) await small.ips(name)
+  assert.deepEqual(small.asked, ['A a.test', 'A b.test', 'A a.test'])
+})
+
+test("parseResolvConf() reads how servers are asked, with Kong's values where the file says nothing", () => {
+  const how = (text: string) => {
+    const { timeoutMs, attempts, rotate, ndots } = parseResolvConf(text)
+    return [timeoutMs, attempts, rotate, ndots]
+  }
+  assert.deepEqual(how(''), [2000, 5, false, 1])
+  assert.deepEqual(how('options timeout:3 attempts:2 rotate ndots:4'), [3000, 2, true, 4])
+  assert.deepEqual(how('options timeout:0 attempts:0\noptions attempts:99 timeout:99'), [30_000, 5, false, 1])
+})

@@ -7,6 +7,8 @@ export interface ResolvedAddress {
   readonly port: number | null
   /** From an SRV record; null: the target's own. */
   readonly weight: number | null
+  /** Host name of the SRV record that led here; what Kong calls the address. */
+  readonly name?: string
 }
 
 export type Resolution =

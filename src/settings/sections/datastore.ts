@@ -130,9 +130,7 @@ export const names = section('Name resolution', 'How names of upstreams are turn
   dns_cache_size: number('10000', 'Answers kept.'),
   dns_not_found_ttl: number('30', 'Seconds that the absence of a name is kept.'),
   dns_error_ttl: number('1', 'Seconds that a failure is kept.'),
-  dns_no_sync: boolean('off', 'Ask once per request instead of sharing the answers in flight.', {
-    without_effect: 'questions in flight are always shared',
-  }),
+  dns_no_sync: boolean('off', 'Ask once per request instead of sharing the answers in flight.'),
   new_dns_client: boolean('off', 'Use the `resolver_*` properties instead of the `dns_*` ones.'),
   resolver_address: array(null, 'Name servers, `ip[:port]`, with `new_dns_client = on`.'),
   resolver_hosts_file: string('/etc/hosts', 'File of fixed names, with `new_dns_client = on`.', { path: true }),

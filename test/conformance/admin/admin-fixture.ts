@@ -135,6 +135,7 @@ function facts() {
         shared: { counters: { usedBytes: 1024, capacityBytes: 2_097_152 } },
       }),
       pids: () => ({ master: 10, workers: [11] }),
+      dns: async () => null,
       timers: () => ({ running: 0, pending: 2 }),
     },
     settings: () => ({ role: 'traditional', pg_password: '******' }),
