@@ -22,16 +22,40 @@ export function startUpstream(stage: Stage, cores: string): Promise<Nginx> {
 
 /** The same job as ours: pass on, keep connections to the upstream alive, add the X-Forwarded headers. */
 export function startProxy(stage: Stage, cores: string, upstreamPort: number): Promise<Nginx> {
+  const { server, upstream } = proxyTo(upstreamPort)
+  return startNginx(stage, 'proxy', cores, server, upstream)
+}
+
+/** The same over HTTP/2 and TLS towards clients. */
+export function startHttp2Proxy(
+  stage: Stage,
+  cores: string,
+  upstreamPort: number,
+  { cert, key }: { readonly cert: string; readonly key: string },
+): Promise<Nginx> {
+  const { server, upstream } = proxyTo(upstreamPort)
+  const tls = `ssl_certificate ${cert}; ssl_certificate_key ${key}; ssl_protocols TLSv1.2 TLSv1.3;`
+  return startNginx(stage, 'http2-proxy', cores, `${tls} ${server}`, upstream, 'ssl http2')
+}
+
+function proxyTo(upstreamPort: number): { readonly server: string; readonly upstream: string } {
   const upstream = `upstream api { server 127.0.0.1:${upstreamPort}; keepalive 512; keepalive_requests 10000; }`
   const server = `location / {
       proxy_pass http://api; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host;
       proxy_set_header X-Real-IP $remote_addr; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
       proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-Host $host;
       proxy_set_header X-Forwarded-Port $server_port; }`
-  return startNginx(stage, 'proxy', cores, server, upstream)
+  return { server, upstream }
 }
 
-async function startNginx(stage: Stage, name: string, cores: string, server: string, http: string): Promise<Nginx> {
+async function startNginx(
+  stage: Stage,
+  name: string,
+  cores: string,
+  server: string,
+  http: string,
+  flags = '',
+): Promise<Nginx> {
   const port = await freePort()
   const folder = join(stage.folder, `nginx-${name}`)
   mkdirSync(join(folder, 'temp'), { recursive: true })
@@ -43,7 +67,7 @@ async function startNginx(stage: Stage, name: string, cores: string, server: str
     `worker_processes 1; pid ${folder}/pid; error_log ${folder}/error.log; daemon off; worker_rlimit_nofile 65536;
      events { worker_connections 16384; }
      http { access_log off; keepalive_requests 1000000; ${temp} ${http}
-       server { listen 127.0.0.1:${port} reuseport backlog=16384; ${server} } }`,
+       server { listen 127.0.0.1:${port} ${flags} reuseport backlog=16384; ${server} } }`,
   )
   const child = spawn('nginx', ['-p', folder, '-c', join(folder, 'nginx.conf')], {
     stdio: 'ignore',

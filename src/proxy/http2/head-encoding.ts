@@ -3,18 +3,6 @@ import type { HpackEncoder } from './hpack-encoder.ts'
 import type { Outbox } from './outbox.ts'
 import { FRAME_BYTES_MAX, FRAME_HEADER_BYTES, CONTINUATION, END_HEADERS, HEADERS, writeFrameHeader } from './frames.ts'
 
-/** About one connection, so never in HTTP/2 (RFC 9113 section 8.2.2). */
-const CONNECTION_FIELDS = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'transfer-encoding',
-  'upgrade',
-  'host',
-])
-/** By spelling, as sent so far: whether a field goes on. */
-const goesOn = new Map<string, boolean>()
-const SPELLINGS_MAX = 1000
 /** Bytes that a field may take beyond its text. */
 const FIELD_ROOM = 16
 
@@ -51,8 +39,8 @@ export class BlockWriter {
       const colon = head.indexOf(':', at)
       const end = head.indexOf('\r\n', at)
       if (colon === -1 || end === -1 || colon > end) return
-      const name = head.slice(at, colon)
-      if (mayGoOn(name)) this.field(name, head.slice(colon + 2, end))
+      const to = this.#out.reserve(end - at + FIELD_ROOM)
+      this.#out.length = this.#encoder.line(this.#out.bytes, to, head, at, colon, end)
       at = end + 2
     }
   }
@@ -86,12 +74,4 @@ export class BlockWriter {
       this.#out.length = at + FRAME_HEADER_BYTES + piece.length
     }
   }
-}
-
-function mayGoOn(name: string): boolean {
-  const known = goesOn.get(name)
-  if (known !== undefined) return known
-  const may = !CONNECTION_FIELDS.has(name.toLowerCase())
-  if (goesOn.size < SPELLINGS_MAX) goesOn.set(name, may)
-  return may
 }

@@ -13,8 +13,11 @@ const FIELD_OVERHEAD_BYTES = 32
 /** Fields larger than this would push out all others. */
 const KEPT_BYTES_MAX = 512
 
-/** Put into the table whole; only with its name; or with nothing, and never by anyone behind us (section 7.1.3). */
-type Policy = 'line' | 'name' | 'never'
+/**
+ * Put into the table whole; only with its name; with nothing, and never by anyone behind us (section 7.1.3); or not
+ * sent at all, being about one connection (RFC 9113 section 8.2.2).
+ */
+type Policy = 'line' | 'name' | 'never' | 'drop'
 
 const NAME_ONLY = new Set([
   'content-length',
@@ -32,6 +35,7 @@ const NAME_ONLY = new Set([
   'grpc-message',
   'grpc-timeout',
 ])
+const DROPPED = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'host'])
 const SECRET = new Set(['authorization', 'proxy-authorization', 'cookie', 'set-cookie', 'apikey', 'x-api-key'])
 
 interface Name {
@@ -87,21 +91,32 @@ export class HpackEncoder {
     return nameLength + valueLength + 16
   }
 
-  /** A field given by name and value, or as the whole line `name: value` if there is one already. */
+  /** A field that is not part of a head. */
   field(out: Buffer, at: number, name: string, value: string): number {
-    const known = nameOf(name)
-    const { policy, lower } = known
+    const line = `${name}: ${value}`
+    return this.line(out, at, line, 0, name.length, line.length)
+  }
+
+  /**
+   * The line `name: value` of a head, from `start` to `end`, without its CRLF. Returns the position behind what it took,
+   * `at` for what must not be sent.
+   */
+  line(out: Buffer, at: number, head: string, start: number, colon: number, end: number): number {
+    const known = nameOf(head.slice(start, colon))
+    const { policy, lower, staticIndex } = known
     if (policy === 'line') {
-      const key = `${lower}: ${value}`
+      const key = head.slice(start, end)
       const number = this.#lines.get(key)
       if (number !== undefined) return writeNumber(out, at, 0x80, 0x7f, this.#indexOf(number))
-      return this.#newLine(out, at, known, key, value)
+      return this.#newLine(out, at, known, key, head.slice(colon + 2, end))
     }
+    if (policy === 'drop') return at
+    const value = head.slice(colon + 2, end)
+    if (policy === 'never') return writeLiteral(out, at, 0x10, 0x0f, staticIndex, lower, value)
+    if (staticIndex !== 0) return writeLiteral(out, at, 0, 0x0f, staticIndex, lower, value)
     const namedBy = this.#names.get(lower)
-    if (policy === 'never') return writeLiteral(out, at, 0x10, 0x0f, known.staticIndex, lower, value)
-    if (known.staticIndex !== 0) return writeLiteral(out, at, 0, 0x0f, known.staticIndex, lower, value)
     if (namedBy !== undefined) return writeLiteral(out, at, 0, 0x0f, this.#indexOf(namedBy), lower, value)
-    return this.#newLine(out, at, known, `${lower}: ${value}`, value)
+    return this.#newLine(out, at, known, head.slice(start, end), value)
   }
 
   #newLine(out: Buffer, at: number, { lower, staticIndex }: Name, key: string, value: string): number {
@@ -154,10 +169,16 @@ function nameOf(name: string): Name {
   const known = names.get(name)
   if (known !== undefined) return known
   const lower = name.toLowerCase()
-  const policy = SECRET.has(lower) ? 'never' : NAME_ONLY.has(lower) ? 'name' : 'line'
+  const policy = policyOf(lower)
   const made: Name = { lower, staticIndex: STATIC_NAMES.get(lower) ?? 0, policy }
   if (names.size < NAMES_MAX) names.set(name, made)
   return made
+}
+
+function policyOf(lower: string): Policy {
+  if (DROPPED.has(lower)) return 'drop'
+  if (SECRET.has(lower)) return 'never'
+  return NAME_ONLY.has(lower) ? 'name' : 'line'
 }
 
 function writeLiteral(

@@ -16,7 +16,7 @@ export abstract class Http2Stream {
   isLocalClosed = false
   readonly #session: Http2Session
   /** Payload that waits for a window, and what follows it. */
-  #queue: Buffer[] = []
+  #queue: Buffer[] | null = null
   queuedBytes = 0
   #endsAfterQueue = false
   #trailers: string | null = null
@@ -64,6 +64,7 @@ export abstract class Http2Stream {
       at += this.#session.writeData(this, bytes, from, to)
       if (at === to) return !this.#session.isFull
     }
+    this.#queue ??= []
     this.#queue.push(Buffer.copyBytesFrom(bytes, at, to - at))
     this.queuedBytes += to - at
     return false
@@ -92,16 +93,17 @@ export abstract class Http2Stream {
 
   /** A window has opened: sends what fits. */
   pump(): void {
-    if (this.queuedBytes === 0) return
-    while (this.#queue.length > 0) {
-      const piece = this.#queue[0]!
+    const queue = this.#queue
+    if (queue === null || this.queuedBytes === 0) return
+    while (queue.length > 0) {
+      const piece = queue[0]!
       const sent = this.#session.writeData(this, piece, 0, piece.length)
       this.queuedBytes -= sent
       if (sent < piece.length) {
-        this.#queue[0] = piece.subarray(sent)
+        queue[0] = piece.subarray(sent)
         return
       }
-      this.#queue.shift()
+      queue.shift()
     }
     if (this.#endsAfterQueue) this.#sendEnd()
     else if (!this.#session.isFull) this.drained()
@@ -120,7 +122,7 @@ export abstract class Http2Stream {
 
   /** Forgets what waits. */
   discardQueue(): void {
-    this.#queue = []
+    this.#queue = null
     this.queuedBytes = 0
   }
 }

@@ -27,7 +27,7 @@ export class Http2ClientStream extends Http2Stream implements ClientSide, Expiri
   #isPaused = true
   #awaitsContinue = false
   /** What came while the body was paused. */
-  #inbox: Buffer[] = []
+  #inbox: Buffer[] = NO_PIECES
   #hasEndInInbox = false
   #trailers: Http2Trailers | null = null
 
@@ -121,7 +121,7 @@ export class Http2ClientStream extends Http2Stream implements ClientSide, Expiri
     if (body === null) return
     if (!this.#hasBegun) this.#holdFirst(exchange, body, bytes, from, to, isEnd)
     else if (this.#isPaused) {
-      if (to > from) this.#inbox.push(Buffer.copyBytesFrom(bytes, from, to - from))
+      if (to > from) this.#keep(bytes, from, to)
       this.#hasEndInInbox = isEnd
     } else this.#deliver(exchange, bytes, from, to, isEnd)
   }
@@ -156,6 +156,11 @@ export class Http2ClientStream extends Http2Stream implements ClientSide, Expiri
     const { deadlines } = this.connection.context
     this.deadline = deadlines.in(ms)
     if (ms > 0 && this.sweepIndex === -1) deadlines.add(this)
+  }
+
+  #keep(bytes: Buffer, from: number, to: number): void {
+    if (this.#inbox === NO_PIECES) this.#inbox = []
+    this.#inbox.push(Buffer.copyBytesFrom(bytes, from, to - from))
   }
 
   pauseBody(): void {
@@ -216,7 +221,7 @@ export class Http2ClientStream extends Http2Stream implements ClientSide, Expiri
     const { exchange } = this
     if (exchange === null) return
     this.exchange = null
-    this.#inbox = []
+    this.#inbox = NO_PIECES
     this.connection.context.counts.handled++
     const { answerTrailers } = exchange
     this.endSending(answerTrailers === null || exchange.hasBodilessAnswer ? null : linesOf(answerTrailers))
@@ -227,7 +232,7 @@ export class Http2ClientStream extends Http2Stream implements ClientSide, Expiri
   ended(): void {
     const { exchange } = this
     this.exchange = null
-    this.#inbox = []
+    this.#inbox = NO_PIECES
     if (exchange !== null) this.#events.clientGone(exchange)
   }
 
@@ -251,3 +256,5 @@ function linesOf(trailers: TrailerSection): string | null {
 }
 
 const NOTHING = Buffer.alloc(0)
+/** Nearly all streams keep none. */
+const NO_PIECES: Buffer[] = []

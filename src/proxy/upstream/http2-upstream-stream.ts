@@ -35,7 +35,7 @@ export class Http2UpstreamStream<Owner> extends Http2Stream implements UpstreamS
   #remaining = CHUNKED
   #trailers: Http2Trailers | null = null
   #isPaused = false
-  #inbox: Buffer[] = []
+  #inbox: Buffer[] = NO_PIECES
   #hasEndInInbox = false
 
   constructor(connection: Http2UpstreamConnection<Owner>, consumer: UpstreamConsumer<Owner>, owner: Owner) {
@@ -149,7 +149,7 @@ export class Http2UpstreamStream<Owner> extends Http2Stream implements UpstreamS
       if (this.#remaining < 0 || (isEnd && this.#remaining > 0 && !isHeadless)) return this.#invalid('wrong length')
     }
     if (this.#isPaused) {
-      if (to > from) this.#inbox.push(Buffer.copyBytesFrom(bytes, from, to - from))
+      if (to > from) this.#keep(bytes, from, to)
       this.#hasEndInInbox = isEnd
     } else this.#deliver(bytes, from, to, isEnd)
   }
@@ -163,6 +163,11 @@ export class Http2UpstreamStream<Owner> extends Http2Stream implements UpstreamS
       this.deadline = 0
     } else this.expectAnswer()
     this.#consumer.payload(owner, this, bytes, from, to, isEnd)
+  }
+
+  #keep(bytes: Buffer, from: number, to: number): void {
+    if (this.#inbox === NO_PIECES) this.#inbox = []
+    this.#inbox.push(Buffer.copyBytesFrom(bytes, from, to - from))
   }
 
   pause(): void {
@@ -207,7 +212,7 @@ export class Http2UpstreamStream<Owner> extends Http2Stream implements UpstreamS
   fail(failure: UpstreamFailure, reason: string): void {
     const owner = this.#owner
     this.#owner = null
-    this.#inbox = []
+    this.#inbox = NO_PIECES
     this.#connection.deadlines.remove(this)
     if (owner !== null) this.#consumer.failed(owner, this, failure, reason)
   }
@@ -221,10 +226,12 @@ export class Http2UpstreamStream<Owner> extends Http2Stream implements UpstreamS
 
   destroy(): void {
     this.#owner = null
-    this.#inbox = []
+    this.#inbox = NO_PIECES
     this.#connection.forgetWaiting(this)
     this.reset(CANCEL)
   }
 }
 
 const NOTHING = Buffer.alloc(0)
+/** Nearly all streams keep none. */
+const NO_PIECES: Buffer[] = []
