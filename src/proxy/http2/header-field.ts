@@ -1,5 +1,5 @@
 /** One field of an HTTP/2 header block, checked once: fields in compression tables are used again and again. */
-import { CHARACTER_CLASSES, FIELD_VALUE, TOKEN } from '../http/character-classes.ts'
+import { CHARACTER_CLASSES, FIELD_VALUE, ODD_IN_TARGET, TARGET, TOKEN } from '../http/character-classes.ts'
 import { headerIdOf, OTHER } from '../http/header-ids.ts'
 
 /** What a field is to a message. */
@@ -43,6 +43,9 @@ export class HeaderField {
   /** See header-ids.ts. */
   readonly id: number
   readonly kind: number
+  /** Of a path: whether it may be one, and needs nothing decoded, escaped or resolved. */
+  readonly isLegalPath: boolean
+  readonly isPlainPath: boolean
 
   constructor(name: string, value: string) {
     this.name = name
@@ -50,6 +53,8 @@ export class HeaderField {
     this.line = `${name}: ${value}\r\n`
     const kind = KINDS.get(name) ?? REGULAR
     this.id = kind === REGULAR ? headerIdOf(name) : kind === HOST_FIELD ? headerIdOf('host') : OTHER
+    this.isLegalPath = kind === PATH && value.startsWith('/') && isAll(value, TARGET)
+    this.isPlainPath = this.isLegalPath && !hasAny(value, ODD_IN_TARGET)
     const isTeUnfit = name === 'te' && value.toLowerCase() !== 'trailers'
     this.kind = isTeUnfit || !isValidName(name, kind) || !isValidValue(value) ? FORBIDDEN : kind
   }
@@ -58,6 +63,17 @@ export class HeaderField {
   get size(): number {
     return this.name.length + this.value.length + FIELD_OVERHEAD_BYTES
   }
+}
+
+function hasAny(text: string, flag: number): boolean {
+  for (let i = 0; i < text.length; i++) if ((CHARACTER_CLASSES[text.charCodeAt(i)]! & flag) !== 0) return true
+  return false
+}
+
+/** False for an empty text. */
+export function isAll(text: string, flag: number): boolean {
+  for (let i = 0; i < text.length; i++) if ((CHARACTER_CLASSES[text.charCodeAt(i)]! & flag) === 0) return false
+  return text.length > 0
 }
 
 /** Lower case only; a colon in front for the five that have one. */

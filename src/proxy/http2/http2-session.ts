@@ -229,6 +229,7 @@ export abstract class Http2Session<S extends Http2Stream = Http2Stream> implemen
   }
 
   #sinkForNew(id: number, isEnd: boolean): FieldSink | null {
+    if (this.isIdleId(id)) return this.openStream(id, isEnd)
     if (this.#ended.includes(-id)) return this.#spend(CONTROL_COST) ? IGNORED : null
     if (this.#ended.includes(id)) {
       this.fail(f.STREAM_CLOSED, 'HEADERS on a closed stream')

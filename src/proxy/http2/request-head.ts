@@ -4,7 +4,7 @@
  * Malformed heads are the stream's end, as the RFC asks; what is well formed but refused by every version of HTTP gets
  * the same answer as there.
  */
-import { CHARACTER_CLASSES, METHOD as METHOD_CHARACTER, ODD_IN_TARGET, TARGET } from '../http/character-classes.ts'
+import { METHOD as METHOD_CHARACTER } from '../http/character-classes.ts'
 import { HEAD_TOO_LARGE } from '../http/head-scanner.ts'
 import { TrailerSection } from '../http/chunked-decoder.ts'
 import { CONTENT_LENGTH, HOST, OTHER } from '../http/header-ids.ts'
@@ -15,6 +15,7 @@ import {
   FORBIDDEN,
   type HeaderField,
   HOST_FIELD,
+  isAll,
   METHOD,
   PATH,
   SCHEME,
@@ -32,6 +33,7 @@ export class Http2RequestHead extends RequestHead implements FieldSink {
   #scheme = ''
   #authority: string | null = null
   #path = ''
+  #isLegalPath = false
   #cookies = ''
   #hasRegular = false
   #fault = ''
@@ -78,7 +80,8 @@ export class Http2RequestHead extends RequestHead implements FieldSink {
     if (this.#fault === '') this.#fault = reason
   }
 
-  #pseudo({ kind, name, value }: HeaderField): void {
+  #pseudo(field: HeaderField): void {
+    const { kind, name, value } = field
     if (this.#hasRegular) return this.#malformed('pseudo-header field after others')
     const before =
       kind === METHOD ? this.#method : kind === SCHEME ? this.#scheme : kind === PATH ? this.#path : this.#authority
@@ -87,7 +90,11 @@ export class Http2RequestHead extends RequestHead implements FieldSink {
     else if (value === '') this.#malformed(`empty ${name}`)
     else if (kind === METHOD) this.#method = value
     else if (kind === SCHEME) this.#scheme = value
-    else this.#path = value
+    else {
+      this.#path = value
+      this.#isLegalPath = field.isLegalPath
+      this.isPlain = field.isPlainPath
+    }
   }
 
   /** The request line is known once the first other field comes. */
@@ -130,8 +137,7 @@ export class Http2RequestHead extends RequestHead implements FieldSink {
 
   #hasLegalLine(): boolean {
     if (this.#method === 'CONNECT') return true
-    this.isPlain = !hasAny(this.#path, ODD_IN_TARGET)
-    return isAll(this.#method, METHOD_CHARACTER) && this.#path.startsWith('/') && isAll(this.#path, TARGET)
+    return this.#isLegalPath && (this.#method === 'GET' || isAll(this.#method, METHOD_CHARACTER))
   }
 
   /** Length is told by the stream's end; what Content-Length says must agree (section 8.1.1). */
@@ -153,14 +159,4 @@ export class Http2Trailers extends TrailerSection implements FieldSink {
     if (kind !== 0 || !this.noteField(this.text.length, name.length, value.length, id)) this.isMalformed = true
     else this.text += line
   }
-}
-
-function hasAny(text: string, flag: number): boolean {
-  for (let i = 0; i < text.length; i++) if ((CHARACTER_CLASSES[text.charCodeAt(i)]! & flag) !== 0) return true
-  return false
-}
-
-function isAll(text: string, flag: number): boolean {
-  for (let i = 0; i < text.length; i++) if ((CHARACTER_CLASSES[text.charCodeAt(i)]! & flag) === 0) return false
-  return text.length > 0
 }

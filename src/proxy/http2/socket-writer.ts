@@ -1,5 +1,6 @@
 /** Takes the frames of a connection to its socket: one write at a time, each with all that has gathered meanwhile. */
 import type { Socket } from 'node:net'
+import { writeBytes } from '../direct-write-bytes.ts'
 import { FrameWriter } from './frame-writer.ts'
 import { flushSoon, release } from './outbox.ts'
 
@@ -60,8 +61,9 @@ export class SocketWriter {
     this.#isScheduled = false
     if (this.#inFlight !== null || this.#socket.destroyed) return
     if (this.#frames.out.length > 0) {
-      this.#inFlight = this.#frames.out.take()
-      this.#socket.write(this.#inFlight, this.#onWritten)
+      const bytes = this.#frames.out.take()
+      this.#inFlight = bytes
+      if (writeBytes(this.#socket, bytes, this.#onWritten)) this.#written()
       if (this.#wasFull) {
         this.#wasFull = false
         this.#events.roomAgain()
