@@ -81,7 +81,8 @@ async function withMigrations(run: MigrationsRun, work: Subcommand): Promise<num
   const { settings, options } = run
   const lockMsMax = Number(options['lock-timeout'] ?? LOCK_SECONDS) * 1000
   const timeout = options['db-timeout']
-  const given = timeout === undefined ? settings : { ...settings, pg_timeout: Number(timeout) * 1000 }
+  const timeoutMs = Number(timeout) * 1000
+  const given = timeout === undefined ? settings : { ...settings, pg_timeout: timeoutMs, cassandra_timeout: timeoutMs }
   try {
     const migrations = await migrationsOf(given, lockMsMax)
     try {

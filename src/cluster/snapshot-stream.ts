@@ -1,5 +1,4 @@
 /** A snapshot as a stream of compressed bytes: written by the control plane's export, read back into batches. */
-import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { createZstdCompress, createZstdDecompress } from 'node:zlib'
 import { type ConfigChange, EMPTY_CONFIG_HASH } from '../entities/config.ts'
@@ -83,7 +82,14 @@ export function createSnapshotReader(configHash: string): SnapshotReader {
     feed: bytes => input.destroyed || input.write(bytes),
     async drained() {
       if (input.destroyed || !input.writableNeedDrain) return
-      await Promise.race([once(input, 'drain'), once(input, 'close')])
+      await new Promise<void>(resolve => {
+        const events = ['drain', 'close'] as const
+        const go = () => {
+          for (const event of events) input.off(event, go)
+          resolve()
+        }
+        for (const event of events) input.on(event, go)
+      })
     },
     end() {
       if (!input.destroyed) input.end()

@@ -1,4 +1,5 @@
 /** Foreign keys of a declarative document: by id or by endpoint key, to entities of the same document. */
+import { mapKey } from '../base/map-key.ts'
 import { isObject } from '../schema/defaults.ts'
 import { MESSAGES } from '../schema/messages.ts'
 import type { Item } from './document-tree.ts'
@@ -24,7 +25,7 @@ export class ReferenceIndex {
       const { name } = item.definition
       addTo(this.byId, name, ids.get(item)!, item)
       const endpointKey = endpointKeyOf(item)
-      if (endpointKey !== null) addTo(this.byName, name, endpointKey, item)
+      if (endpointKey !== null) addTo(this.byName, name, mapKey(endpointKey), item)
     }
   }
 
@@ -40,7 +41,7 @@ export class ReferenceIndex {
 
   private find(entity: string, value: unknown): string | null {
     if (typeof value !== 'string') return null
-    const found = this.byName.get(entity)?.get(value) ?? this.byId.get(entity)?.get(value)
+    const found = this.byName.get(entity)?.get(mapKey(value)) ?? this.byId.get(entity)?.get(value)
     return found === undefined ? null : this.ids.get(found)!
   }
 
@@ -70,7 +71,7 @@ export class ReferenceIndex {
       const { name, endpoint_key } = item.definition
       const endpointKey = endpointKeyOf(item)
       const id = this.ids.get(item)!
-      if (endpointKey !== null && isTaken(names, `${name}\0${endpointKey}`)) {
+      if (endpointKey !== null && isTaken(names, `${name}\0${mapKey(endpointKey)}`)) {
         place(errors, [name, item.index], uniquenessError(name, endpoint_key!, endpointKey))
       } else if (isTaken(ids, `${name}\0${id}`)) {
         const { parent } = item

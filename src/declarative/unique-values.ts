@@ -1,4 +1,5 @@
 /** Unique fields and unique combinations of fields across the rows of a declarative configuration. */
+import { mapKey } from '../base/map-key.ts'
 import type { EntityCatalog } from '../entities/catalog.ts'
 import type { Row } from '../entities/config.ts'
 import { isObject } from '../schema/defaults.ts'
@@ -21,7 +22,7 @@ export function uniqueErrors(catalog: EntityCatalog, rows: readonly EntityRow[])
   for (const { entity, key, row } of rows) {
     const definition = catalog.get(entity)
     for (const [name, value] of uniqueValues(definition, row)) {
-      const mark = `${entity}\0${name}\0${value}`
+      const mark = `${entity}\0${name}\0${mapKey(value)}`
       if (seen.has(mark)) {
         errors[entity] ??= {}
         const at = definition.endpoint_key === undefined ? null : row[definition.endpoint_key]

@@ -4,6 +4,7 @@
  * An index is made when it is first asked for and kept up to date from then on: a node with a million consumers
  * pays only for the look-ups that its plugins do.
  */
+import { mapKey } from '../base/map-key.ts'
 import type { EntityCatalog } from '../entities/catalog.ts'
 import type { Row } from '../entities/config.ts'
 import type { EntityReader } from '../entities/entity-reader.ts'
@@ -32,13 +33,13 @@ export class EntityTable {
     const row = this.rows.get(key)
     if (row === undefined) return
     this.rows.delete(key)
-    for (const [field, index] of this.#unique) if (index.get(row[field]) === row) index.delete(row[field])
+    for (const [field, index] of this.#unique) if (index.get(keyOf(row[field])) === row) index.delete(keyOf(row[field]))
     for (const [field, index] of this.#foreign) removeForeign(index, field, row)
   }
 
   findBy(field: string, value: unknown): Row | null {
     if (field === this.primaryKey) return this.rows.get(String(value)) ?? null
-    return (this.#unique.get(field) ?? finished(this.indexUnique(field))).get(value) ?? null
+    return (this.#unique.get(field) ?? finished(this.indexUnique(field))).get(keyOf(value)) ?? null
   }
 
   /** Makes an index ahead of its first use. Rows may not change meanwhile. */
@@ -74,9 +75,11 @@ export class EntityTable {
 
   #addUnique(index: Map<unknown, Row>, field: string, row: Row): void {
     const value = row[field]
-    if (value !== null && value !== undefined) index.set(value, row)
+    if (value !== null && value !== undefined) index.set(keyOf(value), row)
   }
 }
+
+const keyOf = (value: unknown) => (typeof value === 'string' ? mapKey(value) : value)
 
 /** The key that a foreign field points to, or null. */
 export function foreignKey(row: Row, field: string): string | null {

@@ -81,7 +81,8 @@ describe('round trips to PostgreSQL', { skip: postgresIsMissing() }, () => {
   let relay: HoldingRelay
   let store: EntityStore
   let repository: Repository
-  const clock = systemClock
+  // A group of writes is closed after 10 ms, of which this machine may have few.
+  const clock = { ...systemClock, monotonic: () => 0 }
   before(async () => {
     server = await startPostgres()
     relay = new HoldingRelay(server.port)
@@ -126,8 +127,7 @@ describe('round trips to PostgreSQL', { skip: postgresIsMissing() }, () => {
     const count = await trips(() =>
       Promise.all(names.map(name => repository.insert('services', { name, host: 'h.test' }))),
     )
-    // The first begins at once, the others wait for it; a group is closed after 10 ms of work.
-    assert.ok(count <= 8, `${count} for ${names.length} writes`)
+    assert.equal(count, 1)
     assert.notEqual(await repository.find('services', 'together-19'), null)
   })
 

@@ -1,10 +1,15 @@
 /** Control planes on one Cassandra, and a traditional node: one configuration, told from each to all. */
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { after, before, describe, test, type TestContext } from 'node:test'
 import type { CassandraOptions } from '../../src/store/cassandra/connection-options.ts'
 import { cassandraIsMissing, type CassandraServer, cassandraSettings, startCassandra } from '../kit/cassandra.ts'
-import { aDataPlane, aNode, freePort } from '../kit/nodes.ts'
+import { aDataPlane, aNode, freePort, temporaryFolder } from '../kit/nodes.ts'
+import { postgresSettings, startPostgres } from '../kit/postgres.ts'
 import { admin, anUpstream, eventually, send } from '../kit/traffic.ts'
+import { assertHoldsAll, exportOf, importInto, kongExport } from '../kit/transfer.ts'
 
 const updateSeconds = 1
 
@@ -91,5 +96,66 @@ describe('nodes on Cassandra', { skip: cassandraIsMissing() }, () => {
     await node.stop()
     await node.start()
     await eventually('the configuration after a restart', async () => (await answer()).status === 200)
+  })
+
+  test('db_export and db_import carry every entity from PostgreSQL to Cassandra, on to the embedded store, and back', async t => {
+    const folder = temporaryFolder(t)
+    const postgres = await startPostgres()
+    t.after(() => postgres.close())
+    const file = kongExport()
+    const carried: string[] = []
+    const places = [
+      postgresSettings(await postgres.createDatabase()),
+      cassandraSettings(server.newKeyspace()),
+      { storage: 'embedded' },
+      cassandraSettings(server.newKeyspace()),
+    ]
+    for (const settings of places) {
+      const node = aNode(t, settings)
+      const made = await node.kong('migrations', 'bootstrap')
+      assert.equal(made.status, 0, made.stdout + made.stderr)
+      const imported = await importInto(node, folder, carried.at(-1) ?? file)
+      assert.equal(imported.status, 0, imported.stdout + imported.stderr)
+      carried.push(await exportOf(node, folder))
+    }
+    assertHoldsAll(carried[0]!, file)
+    for (const text of carried) assert.equal(text, carried[0])
+  })
+
+  test('db_import of bad input imports nothing', async t => {
+    const folder = temporaryFolder(t)
+    const node = aNode(t, cassandraSettings(server.newKeyspace()))
+    assert.equal((await node.kong('migrations', 'bootstrap')).status, 0)
+    assert.equal((await importInto(node, folder, kongExport())).status, 0)
+    const whole = await exportOf(node, folder)
+    const services = [
+      { id: randomUUID(), name: 'new', host: 'new.test' },
+      { id: randomUUID(), name: 'orders', host: 'other.test' },
+    ]
+    const clash = await importInto(node, folder, JSON.stringify({ _format_version: '3.0', services }))
+    assert.equal(clash.status, 1)
+    assert.match(clash.stderr, /Failed importing:\s.*UNIQUE/)
+    const malformed = await importInto(
+      node,
+      folder,
+      JSON.stringify({ _format_version: '3.0', services: [{ host: 1 }] }),
+    )
+    assert.equal(malformed.status, 1)
+    assert.match(malformed.stderr, /Failed parsing/)
+    assert.equal(await exportOf(node, folder), whole)
+  })
+
+  test('`kong migrations --db-timeout` bounds how long an answer of Cassandra is waited for', async t => {
+    const silent = createServer(() => undefined).listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    t.after(() => silent.close())
+    const { port } = silent.address() as AddressInfo
+    const node = aNode(t, { ...cassandraSettings({ ...server.newKeyspace(), port }), cassandra_timeout: '600000' })
+    const startedAt = performance.now()
+    const { status, stderr } = await node.kong('migrations', 'list', '--db-timeout', '1')
+    assert.equal(status, 1, stderr)
+    assert.match(stderr, new RegExp(`Cassandra at .*:${port}/.*timeout 1000 ms`))
+    const seconds = (performance.now() - startedAt) / 1000
+    assert.ok(seconds < 60, `${seconds} s`)
   })
 })

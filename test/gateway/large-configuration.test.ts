@@ -7,12 +7,15 @@ import { aDataPlane, aNode, freePort, type TestNode, temporaryFolder } from '../
 import { admin, anUpstream, eventually, send, Traffic, type Upstream } from '../kit/traffic.ts'
 
 const SERVICES = 2_000
-const CONSUMERS = 8_000
-/** Of text that does not compress, in each consumer: 94 MiB in all, so that nobody can hold it without being seen. */
-const CUSTOM_ID_LENGTH = 12_288
+const CONSUMERS = 6_000
+/**
+ * Of text that does not compress, in each consumer: 94 MiB in all, so that nobody can hold it without being seen. Texts of
+ * this length and more are slow as keys of maps (base/map-key.ts).
+ */
+const CUSTOM_ID_LENGTH = 16_384
 const TOTAL_MIB = (CONSUMERS * CUSTOM_ID_LENGTH) / 2 ** 20
 
-/** 20,000 entities: services with a route each, consumers with a key each. */
+/** 16,000 entities: services with a route each, consumers with a key each. */
 function writeConfiguration(path: string, upstream: Upstream): void {
   const services = Array.from({ length: SERVICES }, (_, i) => ({
     name: `service-${i}`,
@@ -26,7 +29,8 @@ function writeConfiguration(path: string, upstream: Upstream): void {
   }
   const consumers = Array.from({ length: CONSUMERS }, (_, i) => ({
     username: `consumer-${i}`,
-    custom_id: noise(i),
+    // That of the last one is sent upstream, where heads of this size are refused.
+    custom_id: i === CONSUMERS - 1 ? 'short' : noise(i),
     keyauth_credentials: [{ key: `key-${i}` }],
   }))
   writeFileSync(path, JSON.stringify({ _format_version: '3.0', services: [...services, guarded], consumers }))
@@ -51,7 +55,7 @@ function peakMemory(node: TestNode): number {
   return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)![1]) / 1024
 }
 
-test('20,000 entities of 94 MiB reach a data plane under traffic, and no main process holds them', async t => {
+test('16,000 entities of 94 MiB reach a data plane under traffic, and no main process holds them', async t => {
   const upstream = await anUpstream(t)
   const adminPort = await freePort()
   const clusterPort = await freePort()

@@ -1,7 +1,17 @@
 /** A real Cassandra server for tests, of its own: from Maven Central, a temporary folder, free ports, gone at the end. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { connect } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -26,7 +36,7 @@ const isThere = (program: string) => spawnSync(program, ['-version'], { stdio: '
 /** Why tests on Cassandra are skipped; false when they run. */
 export function cassandraIsMissing(): string | false {
   if (outside !== undefined || process.env['KONG_TEST_REQUIRE'] === 'all') return false
-  if (isThere('java') && (existsSync(libraryFolder()) || isThere('mvn'))) return false
+  if (isThere(java) && (existsSync(libraryFolder()) || isThere('mvn'))) return false
   return 'Cassandra needs Java 17 and Maven: apt-get install openjdk-17-jre-headless maven, or KONG_TEST_CASSANDRA=host:port'
 }
 
@@ -113,7 +123,7 @@ class Daemon {
     // The shell waits for our end of its input to close, which it does however this process ends, and ends the server.
     const script =
       '"$@" </dev/null & server=$!; (signal=KILL; read -r word; [ "$word" = drain ] && signal=TERM; kill -$signal $server) <&3 2>/dev/null & wait $server'
-    const guard = spawn('/bin/sh', ['-c', `exec 3<&0; ${script}`, 'guard', 'java', ...this.#arguments()], {
+    const guard = spawn('/bin/sh', ['-c', `exec 3<&0; ${script}`, 'guard', java, ...this.#arguments()], {
       stdio: ['pipe', log, log],
     })
     this.#guard = guard
@@ -138,11 +148,16 @@ class Daemon {
       'cassandra.ring_delay_ms': '100',
       // Changes of tables need not survive the loss of power.
       'cassandra.unsafesystem': 'true',
-      'java.security.manager': 'allow',
       'logback.configurationFile': new URL('./cassandra/logback.xml', import.meta.url).pathname,
     }
-    return [
+    const forModules = [
+      '-Djava.security.manager=allow',
       ...openModules.flatMap(module => [`--add-opens=${module}=ALL-UNNAMED`, `--add-exports=${module}=ALL-UNNAMED`]),
+    ]
+    return [
+      // It measures objects; without it, by means that newer Javas forbid.
+      ...globSync(join(this.#libraries, 'jamm-*.jar')).map(path => `-javaagent:${path}`),
+      ...(hasModules() ? forModules : []),
       ...['-Xms512m', '-Xmx768m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=4', '-XX:+ExitOnOutOfMemoryError'],
       ...Object.entries(properties).map(([name, value]) => `-D${name}=${value}`),
       ...['-cp', join(this.#libraries, '*'), 'org.apache.cassandra.service.CassandraDaemon'],
@@ -182,8 +197,17 @@ function libraryFolder(): string {
 
 const pom = new URL('./cassandra/pom.xml', import.meta.url).pathname
 
+/** Of the pom, unless another is asked for. */
 function version(): string {
-  return /cassandra-all<\/artifactId>\s*<version>([^<]+)/.exec(readFileSync(pom, 'utf8'))![1]!
+  const given = process.env['KONG_TEST_CASSANDRA_VERSION']
+  return given ?? /<cassandra>([^<]+)/.exec(readFileSync(pom, 'utf8'))![1]!
+}
+
+const java = process.env['KONG_TEST_CASSANDRA_JAVA'] ?? 'java'
+
+/** Java 8, the only one that Cassandra 3.11 runs on, knows no modules. */
+function hasModules(): boolean {
+  return !/version "1\.8/.test(spawnSync(java, ['-version'], { encoding: 'utf8' }).stderr ?? '')
 }
 
 /** Fetched once for each user and version; complete or not there, however many tests begin at once. */
@@ -192,7 +216,9 @@ function fetchLibraries(): string {
   if (existsSync(folder)) return folder
   mkdirSync(join(folder, '..'), { recursive: true })
   const partial = mkdtempSync(`${folder}-`)
-  const goals = ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', '-DincludeScope=runtime']
+  const thrift = version().startsWith('3.') ? ['-Pthrift'] : []
+  const given = [...thrift, `-Dcassandra=${version()}`, '-DincludeScope=runtime']
+  const goals = ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', ...given]
   execFileSync('mvn', [...goals, `-DoutputDirectory=${partial}`], { stdio: ['ignore', 'pipe', 'pipe'] })
   try {
     renameSync(partial, folder)
@@ -242,17 +268,19 @@ function configuration(folder: string, port: number, storagePort: number): strin
     hints_directory: join(folder, 'hints'),
     cdc_raw_directory: join(folder, 'cdc'),
     commitlog_sync: 'periodic',
-    commitlog_sync_period: '1000ms',
+    commitlog_sync_period_in_ms: 1000,
     seed_provider: [
       {
         class_name: 'org.apache.cassandra.locator.SimpleSeedProvider',
-        parameters: [{ seeds: `127.0.0.1:${storagePort}` }],
+        parameters: [{ seeds: '127.0.0.1' }],
       },
     ],
     listen_address: '127.0.0.1',
     rpc_address: '127.0.0.1',
     storage_port: storagePort,
+    start_native_transport: true,
     native_transport_port: port,
+    ...(version().startsWith('3.') ? { start_rpc: false } : {}),
     endpoint_snitch: 'SimpleSnitch',
     auto_snapshot: false,
   })

@@ -1,4 +1,5 @@
 /** The statements that carry out one commit: rows, and what the tables beside them hold. */
+import { mapKey } from '../../base/map-key.ts'
 import { TTL_FIELD } from '../../schema/columns.ts'
 import type { Row } from '../../entities/config.ts'
 import type { Tables } from '../sql/tables.ts'
@@ -75,7 +76,7 @@ class Beside {
     others: readonly string[],
     { before, after }: { before: readonly (readonly Value[])[]; after: readonly (readonly Value[])[] },
   ): void {
-    const name = (values: readonly Value[]) => `${table}\0${JSON.stringify(values.slice(0, keys.length))}`
+    const name = (values: readonly Value[]) => `${table}\0${mapKey(JSON.stringify(values.slice(0, keys.length)))}`
     const had = new Set(before.map(name))
     const has = new Set(after.map(name))
     const columns = [...keys, ...others]

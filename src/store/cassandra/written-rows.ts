@@ -1,4 +1,5 @@
 /** What a transaction has written so far, none of which is in the database yet. */
+import { mapKey } from '../../base/map-key.ts'
 import { EMPTY_CONFIG_HASH, type Row } from '../../entities/config.ts'
 import { rowDigest, toggleDigest } from '../../entities/config-digest.ts'
 import type { Table } from '../../schema/columns.ts'
@@ -66,5 +67,5 @@ export class WrittenRows {
 }
 
 function nameOf(entity: string, field: string, value: string): string {
-  return `${entity}\0${field}\0${value}`
+  return `${entity}\0${field}\0${mapKey(value)}`
 }

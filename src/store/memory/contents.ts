@@ -1,4 +1,5 @@
 /** One version of a whole configuration in memory, with the indexes that finding and paging need. */
+import { mapKey } from '../../base/map-key.ts'
 import { EMPTY_CONFIG_HASH, type Row } from '../../entities/config.ts'
 import { rowDigest, toggleDigest } from '../../entities/config-digest.ts'
 import { cacheKeyOf, ColumnRangeError, decodeRow, encodeRow, type Table } from '../../schema/columns.ts'
@@ -62,7 +63,7 @@ function indexed(table: Table, rows: ReadonlyMap<string, Row>): EntityContents {
 
 function fieldKey(field: string, value: unknown): string {
   const text = value !== null && typeof value === 'object' ? (value as { id: string }).id : value
-  return `${field}\0${String(text)}`
+  return `${field}\0${mapKey(String(text))}`
 }
 
 export function hashOfContents(contents: Contents, tables: Tables): string {

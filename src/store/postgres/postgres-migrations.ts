@@ -121,7 +121,7 @@ async function lock(connection: Connection, clock: Clock, lockMsMax: number): Pr
  * break the indexes whenever an upgrade of the system changes it.
  */
 function withBytewiseOrder(statement: string): string {
-  return /^\s*create table/i.test(statement) ? statement.replaceAll(/(" text)\b/g, '$1 collate "C"') : statement
+  return /^\s*(create|alter) table/i.test(statement) ? statement.replaceAll(/(" text)\b/g, '$1 collate "C"') : statement
 }
 
 async function makeSchema({ schema }: PostgresOptions, query: (text: string) => Promise<unknown>): Promise<void> {
