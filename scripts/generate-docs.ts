@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { bundledCatalog } from './bundled-catalog.ts'
 import { entityPaths, entityTypes } from './generate-types.ts'
+import { adminPage } from './generate-admin-docs.ts'
 import { pluginPages } from './generate-plugin-docs.ts'
 import { fileSchema } from '../src/declarative/file-schema.ts'
 import { defaultConf, settingsReference } from '../src/settings/settings-reference.ts'
@@ -12,6 +13,7 @@ import { defaultConf, settingsReference } from '../src/settings/settings-referen
 export const generated: Readonly<Record<string, () => string>> = {
   'kong.conf.default': defaultConf,
   'docs/configuration.md': settingsReference,
+  'docs/admin-api.md': adminPage,
   ...pluginPages,
   'schemas/kong.schema.json': () => `${JSON.stringify(fileSchema(bundledCatalog), null, 1)}\n`,
   'src/configuration/entity-types.ts': entityTypes,

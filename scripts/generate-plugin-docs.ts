@@ -55,9 +55,9 @@ function pluginPage(plugin: PluginDefinition): string {
   return lines.join('\n')
 }
 
-function fieldRows(prefix: string, fields: PluginDefinition['config']): string[] {
+export function fieldRows(prefix: string, fields: PluginDefinition['config']): string[] {
   return Object.entries(fields).flatMap(([name, field]) => {
-    const path = `${prefix}.${name}`
+    const path = prefix === '' ? name : `${prefix}.${name}`
     const row = `| \`${path}\` | ${cell(typeText(field))} | ${cell(defaultText(field))} | ${cell(field.description ?? '')} |`
     return field.type === 'record' && field.fields ? [row, ...fieldRows(path, field.fields)] : [row]
   })
@@ -71,7 +71,8 @@ function typeText(field: Field): string {
     ...(gt === undefined ? [] : [`above ${gt}`]),
     ...(required && field.default === undefined ? ['required'] : []),
   ]
-  const base = elements === undefined ? type : `${type} of ${typeText(elements)}`
+  // That an element may not be null goes without saying.
+  const base = elements === undefined ? type : `${type} of ${typeText({ ...elements, required: false })}`
   return [base, ...limits].join(', ')
 }
 
@@ -79,6 +80,6 @@ function defaultText(field: Field): string {
   return field.default === undefined || field.default === null ? '' : `\`${JSON.stringify(field.default)}\``
 }
 
-function cell(text: string): string {
+export function cell(text: string): string {
   return text.replaceAll('|', '\\|').replaceAll('\n', ' ')
 }
