@@ -48,7 +48,7 @@ function proxyTo(upstreamPort: number): { readonly server: string; readonly upst
   return { server, upstream }
 }
 
-async function startNginx(
+export async function startNginx(
   stage: Stage,
   name: string,
   cores: string,
@@ -64,7 +64,7 @@ async function startNginx(
     .join(' ')
   writeFileSync(
     join(folder, 'nginx.conf'),
-    `worker_processes 1; pid ${folder}/pid; error_log ${folder}/error.log; daemon off; worker_rlimit_nofile 65536;
+    `${process.getuid?.() === 0 ? 'user root;' : ''} worker_processes 1; pid ${folder}/pid; error_log ${folder}/error.log; daemon off; worker_rlimit_nofile 65536;
      events { worker_connections 16384; }
      http { access_log off; keepalive_requests 1000000; ${temp} ${http}
        server { listen 127.0.0.1:${port} ${flags} reuseport backlog=16384; ${server} } }`,

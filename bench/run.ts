@@ -3,7 +3,20 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
-const ALL = ['proxy-cpu', 'http2-cpu', 'propagation', 'churn', 'start', 'fleet', 'store', 'admin-api', 'large']
+const ALL = [
+  'proxy-cpu',
+  'http2-cpu',
+  'propagation',
+  'churn',
+  'start',
+  'fleet',
+  'store',
+  'admin-api',
+  'large',
+  'bodies',
+  'latency',
+  'idle',
+]
 const [first, ...rest] = process.argv.slice(2)
 const named = first === undefined ? ALL : [first]
 for (const name of named) {

@@ -6,6 +6,7 @@ import type { Settings } from '../settings/definition.ts'
 import { readKeyMaterial } from '../settings/key-material.ts'
 import { systemFiles } from '../settings/settings-files.ts'
 import { accessLogFormat } from '../settings/log-formats.ts'
+import { parseAddedHeader } from '../settings/added-header.ts'
 import { parseHeaderBuffers } from '../settings/header-buffers.ts'
 import { responseHeaders, upstreamRequestId } from '../settings/header-tokens.ts'
 import { tlsProfile } from '../settings/tls-profile.ts'
@@ -30,6 +31,7 @@ export function proxySettingsFrom(
   return {
     listeners: settings.proxy_listen,
     responseHeaders: responseHeaders(settings.headers),
+    addedHeaders: addedHeaders(settings),
     upstreamRequestId: upstreamRequestId(settings.headers_upstream),
     allowDebugHeader: settings.allow_debug_header,
     trustedIps: settings.trusted_ips,
@@ -53,6 +55,13 @@ export function proxySettingsFrom(
     accessLog,
     streamAccessLog,
   }
+}
+
+/** As in nginx, those of the inner block replace those of the outer one. */
+function addedHeaders({ dynamic }: Settings): ProxySettings['addedHeaders'] {
+  const text = dynamic['nginx_proxy_add_header'] ?? dynamic['nginx_http_add_header']
+  const parsed = text === undefined ? null : parseAddedHeader(text)
+  return parsed === null ? [] : [parsed]
 }
 
 function clientLimits(settings: Settings): ProxySettings['client'] {

@@ -14,6 +14,8 @@ export interface ProxySettings {
     readonly upstreamStatus: boolean
     readonly requestId: boolean
   }
+  /** nginx's `add_header`; unless `always`, on nginx's list of statuses only. */
+  readonly addedHeaders: readonly { readonly name: string; readonly value: string; readonly always: boolean }[]
   /** `headers_upstream`. */
   readonly upstreamRequestId: boolean
   readonly allowDebugHeader: boolean

@@ -26,6 +26,7 @@ export const proxySettings: ProxySettings = {
     upstreamStatus: false,
     requestId: true,
   },
+  addedHeaders: [],
   upstreamRequestId: true,
   allowDebugHeader: false,
   trustedIps: [],

@@ -137,6 +137,7 @@ function proxiedLines(exchange: Exchange, upstream: ResponseHead): string {
       : `Via: ${outboundVia(exchange)}\r\n`
   }
   if (own.requestId) lines += `X-Kong-Request-Id: ${exchange.id}\r\n`
+  if (settings.addedHeaders.length > 0) lines += addedLines(exchange)
   return settings.allowDebugHeader ? lines + debugLines(exchange) : lines
 }
 
@@ -187,6 +188,7 @@ export function ownList(exchange: Exchange): HeaderList {
     if (own.server) list.append('Server', PRODUCT)
   }
   if (own.requestId) list.append('X-Kong-Request-Id', exchange.id)
+  if (settings.addedHeaders.length > 0) appendLines(list, addedLines(exchange))
   if (settings.allowDebugHeader) appendLines(list, debugLines(exchange))
   return list
 }
@@ -204,6 +206,17 @@ function debugLines(exchange: Exchange): string {
     if (typeof row['name'] === 'string') {
       lines += `Kong-${kind}-Name: ${Buffer.from(row['name']).toString('latin1')}\r\n`
     }
+  }
+  return lines
+}
+
+/** Statuses that nginx's `add_header` adds to without `always`. */
+const ADDED_STATUSES = new Set([200, 201, 204, 206, 301, 302, 303, 304, 307, 308])
+
+function addedLines({ context, status }: Exchange): string {
+  let lines = ''
+  for (const { name, value, always } of context.settings.addedHeaders) {
+    if (always || ADDED_STATUSES.has(status)) lines += `${name}: ${value}\r\n`
   }
   return lines
 }

@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import type { ListenAddress } from '../../base/listen-address.ts'
 import { formatEndpoint } from '../listen-address.ts'
+import { parseAddedHeader } from '../added-header.ts'
 import { parseHeaderBuffers } from '../header-buffers.ts'
 import { accessLogFormat } from '../log-formats.ts'
 import { isResponseHeaderToken, isUpstreamHeaderToken } from '../header-tokens.ts'
@@ -12,6 +13,7 @@ export function checkNetwork(context: RuleContext, findings: Findings): void {
   checkHeaders(context, findings)
   checkHeaderBuffers(context, findings)
   checkLogFormat(context, findings)
+  checkAddedHeaders(context, findings)
   checkNames(context, findings)
   checkTrustedIps(context, findings)
   checkProxyServer(context, findings)
@@ -34,6 +36,14 @@ function checkHeaderBuffers({ settings, origin }: RuleContext, { errors }: Findi
   const name = 'nginx_http_large_client_header_buffers'
   if (parseHeaderBuffers(settings[name]) !== null) return
   errors.push(`${name} must be a number and a size, such as '4 8k', of 16 MiB together at most` + origin(name))
+}
+
+function checkAddedHeaders({ settings }: RuleContext, { errors }: Findings): void {
+  for (const name of ['nginx_http_add_header', 'nginx_proxy_add_header']) {
+    const text = settings.dynamic[name]
+    if (text === undefined || parseAddedHeader(text) !== null) continue
+    errors.push(`${name} must be a header name and a value without variables, got '${text}'`)
+  }
 }
 
 function checkLogFormat({ settings, origin }: RuleContext, { errors }: Findings): void {

@@ -78,6 +78,32 @@ export const listeners = section(
     nginx_http_client_header_timeout: duration('60s', 'How long a client may take to send a request head.'),
     nginx_http_client_body_timeout: duration('60s', 'Longest pause between two pieces of a request body.'),
     nginx_http_send_timeout: duration('60s', 'Longest pause between two pieces of an answer that a client takes.'),
+    nginx_proxy_client_max_body_size: size(null, 'Another name of `nginx_http_client_max_body_size`.', {
+      alias_of: 'nginx_http_client_max_body_size',
+    }),
+    nginx_proxy_client_body_buffer_size: size(null, 'Another name of `client_body_buffer_size`.', {
+      alias_of: 'client_body_buffer_size',
+    }),
+    nginx_proxy_large_client_header_buffers: string(null, 'Another name of `nginx_http_large_client_header_buffers`.', {
+      alias_of: 'nginx_http_large_client_header_buffers',
+    }),
+    nginx_proxy_keepalive_requests: number(null, 'Another name of `nginx_http_keepalive_requests`.', {
+      alias_of: 'nginx_http_keepalive_requests',
+      integer: true,
+      between: [1, 1_000_000_000],
+    }),
+    nginx_proxy_keepalive_timeout: duration(null, 'Another name of `nginx_http_keepalive_timeout`.', {
+      alias_of: 'nginx_http_keepalive_timeout',
+    }),
+    nginx_proxy_client_header_timeout: duration(null, 'Another name of `nginx_http_client_header_timeout`.', {
+      alias_of: 'nginx_http_client_header_timeout',
+    }),
+    nginx_proxy_client_body_timeout: duration(null, 'Another name of `nginx_http_client_body_timeout`.', {
+      alias_of: 'nginx_http_client_body_timeout',
+    }),
+    nginx_proxy_send_timeout: duration(null, 'Another name of `nginx_http_send_timeout`.', {
+      alias_of: 'nginx_http_send_timeout',
+    }),
     nginx_http_lua_regex_match_limit: number('100000', 'Effort limit of a regular expression in Lua.', {
       without_effect: nginxOnly,
     }),
