@@ -24,6 +24,7 @@ await Stage.run(async stage => {
     proxy_access_log: 'off',
     nginx_worker_processes: 1,
     nginx_http_keepalive_timeout: '600s',
+    nginx_events_worker_connections: COUNT + 100,
   })
   await node.start()
   await eventually('the node to serve', async () => (await send(`http://127.0.0.1:${port}/r`)).status === 200)
