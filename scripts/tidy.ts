@@ -90,6 +90,7 @@ const ENTRIES = [
   'src/main.ts',
   'src/worker.ts',
   'src/sdk/sdk.ts',
+  'src/node/evaluate-config.ts',
   'src/configuration/define-config.ts',
   'src/client/admin-client.ts',
 ]

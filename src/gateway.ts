@@ -49,6 +49,10 @@ export async function startNode(options: StartOptions): Promise<NodeHandle> {
     nodeId,
     describe,
     reload: loaded => node.reload(loaded),
+    async replaceConfiguration(config) {
+      if (node.replaceConfiguration === undefined) throw new Error('this node takes its configuration from a database')
+      await node.replaceConfiguration(config)
+    },
     reopenLogs: () => node.reopenLogs(),
     async quit(timeoutMs) {
       await node.quit(timeoutMs)

@@ -72,6 +72,11 @@ export const BUILT_IN_FORMATS: Readonly<Record<string, LogFormat | null>> = {
   combined: known(
     `combined '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent"'`,
   ),
+  /** For people, as `kong dev` shows it. */
+  readable: known(
+    "readable '$time_iso8601 $request_method $request_uri $status in $request_time s, '" +
+      "'route $kong_route_name, service $kong_service_name, upstream $upstream_addr in $upstream_response_time s'",
+  ),
   json: known(
     `json escape=json '{"time":"$time_iso8601","request_id":"$kong_request_id","client_ip":"$remote_addr",' ` +
       `'"method":"$request_method","uri":"$request_uri","protocol":"$server_protocol","host":"$http_host",' ` +

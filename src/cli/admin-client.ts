@@ -30,6 +30,8 @@ export interface ApiAddress {
   readonly url: string
   /** Sent as bearer token; null where none is needed. Never printed. */
   readonly token: string | null
+  /** Sent with every request. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** Rejects with CliError when nobody answers; any status counts as an answer. */
@@ -39,15 +41,20 @@ export function callAdmin(
   path: string,
   body?: object,
 ): Promise<AdminAnswer> {
-  const { url: base, token } = typeof address === 'string' ? { url: address, token: null } : address
+  const {
+    url: base,
+    token,
+    headers = {},
+  }: ApiAddress = typeof address === 'string' ? { url: address, token: null } : address
   const socket = isSocketEntry(base) ? { socketPath: base.slice('unix:'.length) } : {}
-  const url = new URL(path, isSocketEntry(base) ? 'http://localhost' : base)
+  const url = new URL((isSocketEntry(base) ? 'http://localhost' : base.replace(/\/+$/, '')) + path)
   const payload = body === undefined ? null : JSON.stringify(body)
   const options = {
     ...socket,
     method,
     timeout: TIMEOUT_MS,
     headers: {
+      ...headers,
       ...(payload === null ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }),
       ...(token === null ? {} : { authorization: `Bearer ${token}` }),
     },

@@ -31,7 +31,8 @@ export function parseArguments(command: Command, given: readonly string[]): Pars
     }
     const value = attached ?? given[++at]
     if (value === undefined) throw new CliError(`option --${name} needs a value: ${definition.value}`)
-    options[name] = checkValue(name, definition, value)
+    const before = definition.repeats === true ? options[name] : undefined
+    options[name] = (before === undefined ? '' : `${before}\n`) + checkValue(name, definition, value)
   }
   return command.subcommands === undefined
     ? { kind: 'run', invocation: { subcommand: null, positionals: checkCount(command, words), options } }
@@ -42,8 +43,10 @@ function splitSubcommand(command: Command, words: readonly string[], options: Re
   const [first, ...positionals] = words
   if (first === undefined) return { kind: 'no-subcommand' }
   // Kong takes `db-export` for `db_export`.
-  const name = first.replaceAll('-', '_')
-  if (command.subcommands?.[name] === undefined) return { kind: 'unknown-subcommand', name: first }
+  const name = Object.keys(command.subcommands ?? {}).find(
+    one => one.replaceAll('-', '_') === first.replaceAll('-', '_'),
+  )
+  if (name === undefined) return { kind: 'unknown-subcommand', name: first }
   return { kind: 'run', invocation: { subcommand: name, positionals, options } }
 }
 

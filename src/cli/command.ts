@@ -7,6 +7,8 @@ export interface OptionDefinition {
   /** What the value is, in capitals; a flag without value has none. */
   readonly value?: string
   readonly description: string
+  /** May be given several times; the values are then lines of one text. */
+  readonly repeats?: boolean
   /** Whole number, at least this; checked before the command runs. */
   readonly numberFrom?: number
 }

@@ -13,6 +13,12 @@ export interface StartOptions {
   logTo(file: string): (line: string) => void
 }
 
+export interface WholeConfiguration {
+  readonly rows: readonly { readonly entity: string; readonly row: Readonly<Record<string, unknown>> }[]
+  /** 32 hex characters. */
+  readonly hash: string
+}
+
 export interface NodeHandle {
   readonly role: Settings['role']
   readonly nodeId: string
@@ -20,6 +26,8 @@ export interface NodeHandle {
   describe(): readonly string[]
   /** Takes over what can be changed in a running node; rejects, and changes nothing, when it cannot. */
   reload(loaded: LoadedSettings): Promise<void>
+  /** The whole configuration of a node without a database; rejects, and changes nothing, when it cannot be used. */
+  replaceConfiguration(config: WholeConfiguration): Promise<void>
   /** The workers' log files, after they were moved away; those of `logTo` are reopened by their owner. */
   reopenLogs(): void
   /** Finishes requests in flight, for at most that long. */

@@ -22,5 +22,5 @@ export async function runProcess(): Promise<void> {
     now: systemClock.now,
   })
   // A node in the foreground may leave idle handles behind; its end is the end of the process.
-  if (argv[0] === 'start' || argv[0] === 'restart') process.exit()
+  if (['start', 'restart', 'dev'].includes(argv[0] ?? '')) process.exit()
 }

@@ -3,11 +3,10 @@
  * and then from `POST /config`. Kong's rules: a node whose settings name a configuration starts, and reloads, with
  * that one; without, with the one that it saved.
  */
-import { readFileSync } from 'node:fs'
 import type { Clock } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
 import type { DatabaseLess, DeclarativeRows } from '../admin/admin-options.ts'
-import { describeFailure, parseText } from '../declarative/parse.ts'
+import { parseText } from '../declarative/parse.ts'
 import type { ApplyOutcome } from '../cluster/link.ts'
 import type { SavedConfig } from '../cluster/saved-config.ts'
 import { EMPTY_CONFIG_HASH, type ConfigHead } from '../entities/config.ts'
@@ -16,6 +15,7 @@ import type { Settings } from '../settings/definition.ts'
 import { StoreError } from '../store/errors.ts'
 import type { MemoryStore } from '../store/memory/memory-store.ts'
 import type { NodeContext } from './node-context.ts'
+import { ConfigFileError, type DeclarativeText, describeFailure, readDeclarativeFile } from './typescript-config.ts'
 
 export class DeclarativeSource implements DatabaseLess {
   readonly #memory: MemoryStore
@@ -38,7 +38,7 @@ export class DeclarativeSource implements DatabaseLess {
    * all errors.
    */
   async load(context: NodeContext): Promise<void> {
-    const config = readDeclared(context.settings, context) ?? this.#savedConfiguration(context)
+    const config = (await readDeclared(context.settings, context)) ?? this.#savedConfiguration(context)
     if (config === null) return
     await this.#memory.replace(config.rows)
     this.#hash = config.hash
@@ -63,7 +63,7 @@ export class DeclarativeSource implements DatabaseLess {
    * none, a reload keeps what runs.
    */
   async reload(context: NodeContext): Promise<void> {
-    const config = readDeclared(context.settings, context)
+    const config = await readDeclared(context.settings, context)
     if (config !== null) await this.replace(config)
   }
 
@@ -110,31 +110,38 @@ export interface ReadingContext {
   readonly random: Random
 }
 
-/** Null when the settings name no configuration. Throws with all its errors. */
-export function readDeclared(
+/** Null when the settings name no configuration. Rejects with all its errors. */
+export async function readDeclared(
   { declarative_config, declarative_config_string }: Settings,
   { catalog, clock, random }: ReadingContext,
 ) {
   if (declarative_config === null && declarative_config_string === null) return null
-  const text = declarative_config_string ?? readFile(declarative_config!)
-  const parsed = parseText(text, declarative_config_string === null ? declarative_config! : undefined, {
+  const { text, filename, files } =
+    declarative_config_string === null
+      ? await readFile(declarative_config!)
+      : { text: declarative_config_string, filename: undefined, files: [] }
+  const parsed = parseText(text, filename, {
     catalog,
     nowMs: clock.now(),
     uuid: () => random.uuid(),
     randomBytes: count => random.bytes(count),
   })
-  if (parsed.ok) return parsed
+  if (parsed.ok) return { ...parsed, files }
   const [kind, name] =
     declarative_config_string === null
       ? [`file ${declarative_config}`, declarative_config!]
       : ['string', 'declarative_config_string']
-  throw new Error(`error parsing declarative config ${kind}:\n${describeFailure(name, parsed)}`)
+  const failure = describeFailure(name, parsed, filename ?? '')
+  throw new ConfigFileError(`error parsing declarative config ${kind}:\n${failure}`, files)
 }
 
-function readFile(path: string): string {
+async function readFile(path: string): Promise<DeclarativeText> {
   try {
-    return readFileSync(path, 'utf8')
+    return await readDeclarativeFile(path)
   } catch (error) {
+    if (error instanceof ConfigFileError) {
+      throw new ConfigFileError(`error parsing declarative config ${error.message}`, error.files)
+    }
     throw new Error(`declarative_config: ${(error as Error).message}`)
   }
 }

@@ -1,4 +1,5 @@
 /** What every role's composition starts from. */
+import type { DeclarativeRows } from '../admin/admin-options.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
@@ -25,6 +26,8 @@ export interface RunningNode {
   /** Lines for people, such as `proxy listening on 0.0.0.0:8000 (2 workers)`. */
   describe(): readonly string[]
   reload(loaded: LoadedSettings): Promise<void>
+  /** Only where there is no database. */
+  replaceConfiguration?(config: DeclarativeRows): Promise<void>
   /** After log files were moved away: the workers' own, that is. */
   reopenLogs(): void
   /** Stops taking work, finishes what is under way for at most that long. */

@@ -14,7 +14,10 @@ import { readDeclared } from './declarative-source.ts'
 import { nodeCatalog } from './enabled-plugins.ts'
 import { openMigrations, openStore } from './open-store.ts'
 
-export { describeFailure } from '../declarative/parse.ts'
+export { describeFailure } from './typescript-config.ts'
+export { readText } from '../declarative/read-text.ts'
+export { nodeCatalog } from './enabled-plugins.ts'
+export { readDeclarativeFile } from './typescript-config.ts'
 
 /** `filename` decides between JSON and YAML. */
 export function parseConfiguration(settings: Settings, text: string, filename: string): ParsedConfig {
@@ -28,9 +31,10 @@ export function parseConfiguration(settings: Settings, text: string, filename: s
   })
 }
 
-/** What the settings declare; nothing when they declare nothing. Throws when it cannot be read. */
-export function declaredRows(settings: Settings): readonly DeclarativeRow[] {
-  const declared = readDeclared(settings, { catalog: nodeCatalog(settings), clock: systemClock, random: systemRandom })
+/** What the settings declare; nothing when they declare nothing. Rejects when it cannot be read. */
+export async function declaredRows(settings: Settings): Promise<readonly DeclarativeRow[]> {
+  const catalog = nodeCatalog(settings)
+  const declared = await readDeclared(settings, { catalog, clock: systemClock, random: systemRandom })
   return declared?.rows ?? []
 }
 

@@ -30,5 +30,5 @@ async function findVault(settings: Settings, prefix: string): Promise<Row | null
   if (settings.storage === 'embedded' && !existsSync(embeddedPath(settings))) return null
   if (settings.storage !== 'memory') return withStore(settings, store => store.findBy('vaults', { prefix }))
   const isVault = ({ entity, row }: { entity: string; row: Row }) => entity === 'vaults' && row['prefix'] === prefix
-  return declaredRows(settings).find(isVault)?.row ?? null
+  return (await declaredRows(settings)).find(isVault)?.row ?? null
 }

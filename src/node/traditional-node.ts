@@ -79,6 +79,7 @@ export async function startTraditionalNode(context: NodeContext, endings: Ending
       await declarative?.reload(next)
       await apis.reload(next)
     },
+    ...(declarative !== null && { replaceConfiguration: config => declarative.replace(config) }),
     reopenLogs: () => proxy.supervisor.reopenLogs(),
     async quit(timeoutMs) {
       await Promise.all([apis.close(timeoutMs), proxy.supervisor.drain(timeoutMs)])

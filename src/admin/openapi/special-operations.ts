@@ -1,5 +1,6 @@
 /** Operations of the paths that are no entities, by method and path. */
 import type { JsonSchema } from '../../schema/json-schema.ts'
+import { ROLES } from '../admin-tokens.ts'
 import type { Components } from './components.ts'
 import { answer, jsonBody, noContent, type Operation, queryParameter, refusal, textAnswer } from './operation.ts'
 
@@ -104,6 +105,21 @@ const newToken: Make = ({ error }) => ({
     400: refusal(error, 'The body is not valid, or this is no enrolling control plane.'),
   },
 })
+const newAdminToken: Make = ({ error }) => ({
+  tags: ['access'],
+  summary: 'Make a token of the Admin API; it is shown this once',
+  requestBody: jsonBody({
+    type: 'object',
+    properties: {
+      name: { type: 'string', minLength: 1 },
+      role: { type: 'string', enum: [...ROLES], default: 'read-only' },
+      ttl: { type: ['integer', 'null'], minimum: 60, description: 'Seconds.' },
+    },
+    required: ['name'],
+    additionalProperties: false,
+  }),
+  responses: { 201: answer(OBJECT), 400: refusal(error, 'The body is not valid.') },
+})
 const plain = (tag: string, summary: string, type: string): Make => {
   return ({ error }) => ({
     tags: [tag],
@@ -150,12 +166,17 @@ export const specialOperations: Readonly<Record<string, Make>> = {
   'GET /tags/{tags}': read('tags', 'Which entities carry this tag', page()),
   'GET /clustering/status': read('clustering', 'Data planes by id'),
   'GET /clustering/data-planes': read('clustering', 'Data planes', page()),
+  'GET /clustering/data-planes/{id}/health': read('clustering', 'Health of targets, as a data plane sees it'),
   'GET /clustering/tokens': read('clustering', 'Join tokens, without their secrets', page()),
   'POST /clustering/tokens': newToken,
   'DELETE /clustering/tokens/{token}': done('clustering', 'Revoke a join token'),
   'GET /clustering/nodes': read('clustering', 'Nodes that joined or ask to', page()),
   'POST /clustering/nodes/{node}/approve': read('clustering', 'Let a node join'),
   'POST /clustering/nodes/{node}/revoke': read('clustering', 'Shut a node out'),
+  'GET /admin-tokens': read('access', 'Tokens of the Admin API, without their secrets', page()),
+  'POST /admin-tokens': newAdminToken,
+  'DELETE /admin-tokens/{token}': done('access', 'Revoke a token of the Admin API'),
+  'GET /audit-log': read('access', 'Who changed what, newest first', page()),
   'GET /upstreams/{upstreams}/health': read('upstreams', 'Targets of an upstream, with their health'),
   'GET /upstreams/{upstreams}/targets/all': read('upstreams', 'Targets of an upstream, oldest first', page()),
   'PUT /upstreams/{upstreams}/targets/{targets}/healthy': setTarget('healthy'),

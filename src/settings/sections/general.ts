@@ -14,7 +14,7 @@ export const general = section('General', 'Where the node keeps its files, what 
   proxy_access_log: string(
     'logs/access.log',
     'File for one line per proxied request, relative to the prefix, optionally followed by the name of a log format: ' +
-      "`kong_log_format` (the default), `combined`, `json`, or the one that `nginx_http_log_format = name 'text'` " +
+      "`kong_log_format` (the default), `combined`, `json`, `readable`, or the one that `nginx_http_log_format = name 'text'` " +
       'defines with the variables of nginx; `off` writes none.',
   ),
   proxy_error_log: string('logs/error.log', 'File for the log of the node itself, relative to the prefix.'),
