@@ -47,7 +47,7 @@ const BANNED = [
 
 /** npm packages, and the folders (or files) that may import them. */
 const PACKAGES: Record<string, readonly string[]> = {
-  ws: ['src/cluster/'],
+  ws: ['src/cluster/', 'test/', 'bench/'],
   kysely: ['src/store/'],
   pg: ['src/store/postgres/', 'test/', 'bench/'],
   'cassandra-driver': ['src/store/cassandra/', 'test/', 'bench/'],

@@ -285,8 +285,11 @@ export class ClientConnection implements ClientSide, OpenConnection, Expiring {
   }
 
   #tunnel(exchange: Exchange, bytes: Buffer, from: number, to: number): void {
-    const data = Buffer.copyBytesFrom(bytes, from, to - from)
-    if (exchange.upstream !== null && !exchange.upstream.write(data)) this.#pause()
+    const { upstream } = exchange
+    if (upstream === null) return
+    // As nginx: `read_timeout` is for both directions together, so a side that only listens is not idle.
+    if (upstream.write(joinBytes('', bytes, from, to, ''))) upstream.expectAnswer()
+    else this.#pause()
   }
 
   #pause(): void {

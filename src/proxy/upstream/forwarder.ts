@@ -300,8 +300,10 @@ export class Forwarder implements ConnectionConsumer<Exchange> {
 
   drained(exchange: Exchange, connection: Connection): void {
     const { body } = exchange
-    if (exchange.isTunnel) exchange.client.readBody()
-    else if (body !== null && body.isComplete && body.spoolSent < body.spooledBytes) {
+    if (exchange.isTunnel) {
+      connection.expectAnswer()
+      exchange.client.readBody()
+    } else if (body !== null && body.isComplete && body.spoolSent < body.spooledBytes) {
       this.#sendSpooled(exchange, connection)
     } else if (body !== null && !body.isComplete && body.mode === 'stream') {
       connection.deadline = 0
