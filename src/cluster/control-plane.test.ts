@@ -340,3 +340,51 @@ describe('control plane sessions', () => {
     assert.deepEqual(types(head(6)), ['build-delta'])
   })
 })
+
+describe('control plane and a data plane whose disk is full', () => {
+  const notSaved = (version: number) =>
+    step({
+      type: 'message',
+      session: 1,
+      message: {
+        type: 'nack',
+        version,
+        entity: '',
+        key: '',
+        field: 'saved_config_path',
+        message: 'could not be saved',
+      },
+    })
+  const spoolOf = (actions: readonly ControlPlaneAction[]) =>
+    actions.flatMap(action => (action.type === 'start-spool' ? [action.spool] : []))[0]
+
+  it('step() tries again ever more rarely, whatever versions come meanwhile, and at once after it worked', () => {
+    head(5)
+    let spool = spoolOf(greet(1, EMPTY_HEAD))!
+    const tries: number[] = []
+    let version = 5
+    for (let i = 0; i < 8; i++) {
+      step({ type: 'spool', spool, head: at(version), chunks: 0, complete: true })
+      notSaved(version)
+      const failedAt = now
+      let next: number | undefined
+      for (let seconds = 0; next === undefined && seconds < 400; seconds += 2) {
+        if (seconds % 16 === 0) beat(1, 0)
+        // Somebody writes all the time.
+        next = spoolOf([...head(++version), ...tickFor(1_000)])
+      }
+      assert.ok(next !== undefined, `tries after ${tries} seconds, then none`)
+      spool = next
+      tries.push(Math.round((now - failedAt) / 1000))
+    }
+    assert.ok(tries[0]! >= 10 && tries[0]! <= 13, `${tries}`)
+    assert.ok(tries[1]! >= 20 && tries[1]! <= 23, `${tries}`)
+    assert.ok(
+      tries.slice(-2).every(seconds => seconds >= 300 && seconds <= 303),
+      `${tries}`,
+    )
+    step({ type: 'spool', spool, head: at(version), chunks: 0, complete: true })
+    assert.deepEqual(types(ack(1, version)), [])
+    assert.deepEqual(types(head(version + 1)), ['build-delta'])
+  })
+})

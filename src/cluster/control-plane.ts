@@ -13,13 +13,14 @@ import type { BuiltDelta, ControlPlaneAction, ControlPlaneEvent } from './contro
 import { DeltaCache } from './delta-cache.ts'
 import { HEALTH_CAPABILITY, type HealthReport } from './health-messages.ts'
 import { MarkBoard } from './mark-board.ts'
-import type { FromControlPlane, FromDataPlane, Hello, Nack } from './messages.ts'
+import { type FromControlPlane, type FromDataPlane, type Hello, type Nack, NOT_SAVED } from './messages.ts'
 import type { DataPlaneRecord } from './records.ts'
 import {
   firstRecord,
   HEARTBEAT_CREDIT_MAX,
   mayReport,
   openSession,
+  postponeRetry,
   reasonToClose,
   type Session,
   type SessionId,
@@ -156,7 +157,7 @@ class ControlPlaneMachine implements ControlPlane {
   /** Starts the next update of a session if it is behind and none is on its way. */
   #advance(session: Session) {
     if (session.record === null || !this.#isHeadKnown || session.update !== null || session.waitingFrom !== null) return
-    if (session.refusedVersion === this.#target.version) return
+    if (session.refusedVersion === this.#target.version || this.#clockNow < session.retryNotBefore) return
     const { applied } = session
     const isThere = applied.version === this.#target.version && applied.config_hash === this.#target.config_hash
     if (isThere && !session.needsSnapshot) return
@@ -298,6 +299,7 @@ class ControlPlaneMachine implements ControlPlane {
       return this.#close(session, 'acknowledged what was not sent')
     session.update = null
     session.applied = { version, config_hash: configHash }
+    session.saveFailures = 0
     const agrees = update.head.config_hash === configHash
     // After a snapshot a different hash means that the two sides count differently: sending it again cannot help.
     session.refusedVersion = agrees || update.kind === 'delta' ? null : version
@@ -315,7 +317,8 @@ class ControlPlaneMachine implements ControlPlane {
     if (session.update?.head?.version !== version) return this.#close(session, 'refused what was not sent')
     session.needsSnapshot = session.update.kind === 'snapshot'
     session.update = null
-    session.refusedVersion = version
+    if (field === NOT_SAVED) postponeRetry(session, this.#clockNow)
+    else session.refusedVersion = version
     this.#writeRecord(session, { last_error: { entity, key, field, message } }, true)
     this.#releaseSpools()
     this.#advance(session)

@@ -88,6 +88,22 @@ describe('data plane', () => {
     )
   })
 
+  it('step() reports once what it refuses again and again, and anew after it worked', () => {
+    connect()
+    const full = { entity: '', key: '', field: 'saved_config_path', message: 'could not be saved: disk is full' }
+    const refuse = (version: number) => {
+      step({ type: 'message', message: { type: 'snapshot', ...at(version), encoding: 'zstd' } })
+      const actions = machine.step({ type: 'applied', result: { ok: false, refusal: full }, head: EMPTY_HEAD }, now)
+      assert.ok(!actions.some(action => action.type === 'disconnect'), 'it stays connected')
+      return actions.flatMap(action => (action.type === 'log' ? [action.level] : []))
+    }
+    assert.deepEqual([refuse(1), refuse(1), refuse(2)], [['error'], ['info'], ['info']])
+    step({ type: 'message', message: { type: 'snapshot', ...at(3), encoding: 'zstd' } })
+    step({ type: 'message', message: { type: 'snapshot_end', chunks: 0 } })
+    step({ type: 'applied', result: { ok: true }, head: at(3) })
+    assert.deepEqual(refuse(4), ['error'])
+  })
+
   it('step() says why and reconnects when the sink itself is broken', () => {
     make(at(4))
     connect()

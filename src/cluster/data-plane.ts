@@ -100,6 +100,7 @@ class DataPlaneMachine implements DataPlane {
   #isRetryDue = false
   /** The control plane reads reports of health. */
   #isHealthWanted = false
+  #lastRefusal: string | null = null
   #clockNow = 0
   #out: DataPlaneAction[] = []
 
@@ -300,6 +301,7 @@ class DataPlaneMachine implements DataPlane {
   #answer(applying: Applying, result: ApplyResult) {
     const { version, config_hash } = applying.head
     if (result.ok) {
+      this.#lastRefusal = null
       if (this.#head.version === version && this.#head.config_hash === config_hash) {
         return this.#send({ type: 'ack', version, config_hash })
       }
@@ -319,7 +321,10 @@ class DataPlaneMachine implements DataPlane {
 
   #refuse(version: number, refusal: ConfigRefusal) {
     const { entity, key, field, message } = refusal
-    this.#log('error', `refused version ${version}: ${entity} ${key} ${field ?? ''}: ${message}`)
+    // Said once: what is tried again later, such as a disk that is full, mostly fails for the same reason.
+    const isNews = message !== this.#lastRefusal
+    this.#lastRefusal = message
+    this.#log(isNews ? 'error' : 'info', `refused version ${version}: ${entity} ${key} ${field ?? ''}: ${message}`)
     this.#send({
       type: 'nack',
       version,

@@ -30,6 +30,9 @@ export interface Ack {
   readonly version: number
   readonly config_hash: string
 }
+/** `field` of a nack when the version is fine, but the node cannot keep it: it is worth trying again later. */
+export const NOT_SAVED = 'saved_config_path'
+
 export interface Nack {
   readonly type: 'nack'
   readonly version: number

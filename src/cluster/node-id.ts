@@ -11,12 +11,12 @@ export interface NodeIdOptions {
   readonly random: Random
 }
 
-/** The setting, else the file, else a random one; an unreadable file is overwritten. */
+/** The setting, else the file, else a random one; an unreadable file is overwritten. Without a line feed, as Kong's tools read it. */
 export function loadNodeId({ prefix, configured, random }: NodeIdOptions): string {
   const path = join(prefix, 'kong.id')
   const saved = readId(path)
   const id = configured?.toLowerCase() ?? saved ?? random.uuid()
-  if (id !== saved) writeFileSync(path, `${id}\n`, { mode: 0o644 })
+  if (id !== saved) writeFileSync(path, id, { mode: 0o644 })
   return id
 }
 

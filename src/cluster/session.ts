@@ -39,6 +39,9 @@ export interface Session {
   needsSnapshot: boolean
   snapshotNotBefore: number
   refusedVersion: number | null
+  /** Times in a row that it could not keep what it was sent, and when it is tried again. */
+  saveFailures: number
+  retryNotBefore: number
   /** Whether the store was asked if it knows the newer version that this data plane has. */
   headAnswer: 'none' | 'asked' | 'answered'
   heardAt: number
@@ -73,6 +76,8 @@ export function openSession(id: SessionId, peer: Peer, now: number): Session {
     needsSnapshot: false,
     snapshotNotBefore: 0,
     refusedVersion: null,
+    saveFailures: 0,
+    retryNotBefore: 0,
     headAnswer: 'none',
     heardAt: now,
     heartbeatAt: now + HEARTBEAT_INTERVAL_MS,
@@ -96,6 +101,15 @@ export function reasonToClose(session: Session, now: number): string | null {
   if (update !== null && now - update.startedAt >= UPDATE_TIMEOUT_MS) return 'update not answered'
   const { renewable, certificateExpiresAt } = peer
   return renewable && certificateExpiresAt !== null && now >= certificateExpiresAt ? 'certificate expired' : null
+}
+
+const SAVE_RETRY_MS = 10_000
+const SAVE_RETRY_MS_MAX = 300_000
+
+/** A full disk is emptied by people, and meanwhile a large snapshot would come again and again. */
+export function postponeRetry(session: Session, now: number): void {
+  session.retryNotBefore = now + Math.min(SAVE_RETRY_MS_MAX, SAVE_RETRY_MS * 2 ** session.saveFailures)
+  session.saveFailures++
 }
 
 /** Takes one report from what the session may still send; false when it floods us. */

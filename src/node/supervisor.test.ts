@@ -259,3 +259,30 @@ test('Supervisor replaces nobody when the whole node is told to end', async t =>
   await supervisor.drain(10)
   assert.equal(workers.length, 2)
 })
+
+test('Supervisor refuses a snapshot that the disk has no room for, by a name of its own, and takes it later', async t => {
+  const { supervisor, workers, copy } = await twoWorkers(t)
+  await supervisor.applyDelta(delta(1, 'a'))
+  const begin = copy.beginSnapshot.bind(copy)
+  copy.beginSnapshot = head => ({
+    ...begin(head),
+    abort() {},
+    add() {
+      throw new Error('database or disk is full')
+    },
+  })
+  const head = { version: 9, config_hash: '9'.repeat(32) }
+  let read = 0
+  async function* batches() {
+    for (let i = 0; i < 100; i++, read++) yield [{ entity: 'services', key: `x${i}`, row: { id: `x${i}` } }]
+  }
+  const outcome = await supervisor.applySnapshot(head, batches())
+  assert.ok(!outcome.ok)
+  assert.deepEqual(
+    [outcome.refusal.field, outcome.refusal.message, read],
+    ['saved_config_path', 'could not be saved: database or disk is full', 0],
+  )
+  assert.deepEqual([copy.head().version, ...workers[0]!.rows.keys()], [1, 'a'])
+  copy.beginSnapshot = begin
+  assert.deepEqual(await supervisor.applySnapshot(head, batches()), { ok: true })
+})

@@ -9,10 +9,11 @@ import type { Clock, Timer } from '../base/clock.ts'
 import type { ListenAddress } from '../base/listen-address.ts'
 import type { Logger, LogLevel } from '../base/logger.ts'
 import type { ApplyOutcome, ConfigSink } from '../cluster/link.ts'
+import { NOT_SAVED } from '../cluster/messages.ts'
 import type { ConfigChange, ConfigDelta, ConfigHead, ConfigRefusal } from '../entities/config.ts'
 import type { DnsStats } from '../proxy/upstream/dns-stats.ts'
 import { type BoundAddress, bindAddress, closeSockets, socketsOf } from './bound-sockets.ts'
-import type { ConfigCopy } from './config-copy.ts'
+import type { ConfigCopy, SnapshotWriter } from './config-copy.ts'
 import type { ToWorker, WorkerReport, WorkerStart } from './worker-messages.ts'
 import { type Prepared, type WorkerEvents, WorkerProcess } from './worker-process.ts'
 import { watchWorkers } from './worker-watch.ts'
@@ -111,11 +112,19 @@ export class Supervisor implements ConfigSink {
     return this.#exclusively(async () => {
       const id = this.#nextId++
       const workers = this.#ready()
-      const writer = this.#options.copy.beginSnapshot(head)
+      let begun: SnapshotWriter | null = null
+      const unwritable = notSaved(() => (begun = this.#options.copy.beginSnapshot(head)))
+      if (unwritable !== null) return { ok: false, refusal: unwritable }
+      const writer = begun!
       try {
         for (const worker of workers) worker.beginSnapshot(id, head)
         for await (const changes of batches) {
-          writer.add(changes)
+          const refusal = notSaved(() => writer.add(changes))
+          if (refusal !== null) {
+            writer.abort()
+            for (const worker of workers) worker.discard(id)
+            return { ok: false, refusal }
+          }
           await Promise.all(workers.map(worker => worker.addToSnapshot(id, changes)))
         }
         const prepared = await Promise.all(workers.map(worker => worker.endSnapshot(id)))
@@ -138,14 +147,7 @@ export class Supervisor implements ConfigSink {
     prepared: ConfigRefusal | null,
     save: () => void,
   ): Promise<ApplyOutcome> {
-    let refusal = prepared
-    if (refusal === null) {
-      try {
-        save()
-      } catch (error) {
-        refusal = { entity: '', key: '', field: null, message: `could not be saved: ${(error as Error).message}` }
-      }
-    }
+    const refusal = prepared ?? notSaved(save)
     if (refusal !== null) {
       for (const worker of workers) worker.discard(id)
       return { ok: false, refusal }
@@ -321,6 +323,16 @@ export class Supervisor implements ConfigSink {
     }
     if (isEarly) clock.after(RESTART_PAUSE_MS, replace)
     else replace()
+  }
+}
+
+/** A full disk, mostly: no fault of the version, which may be saved later. */
+function notSaved(save: () => unknown): ConfigRefusal | null {
+  try {
+    save()
+    return null
+  } catch (error) {
+    return { entity: '', key: '', field: NOT_SAVED, message: `could not be saved: ${(error as Error).message}` }
   }
 }
 
