@@ -1,6 +1,7 @@
 /** The node as its HTTP APIs, Admin and Status, see it. */
+import { getHeapStatistics } from 'node:v8'
 import { logFileOf } from '../base/log-files.ts'
-import type { NodeStats } from '../admin/admin-options.ts'
+import type { MemoryStats, NodeStats } from '../admin/admin-options.ts'
 import type { ClusterAdmin } from '../admin/cluster-admin.ts'
 import type { EntityReader } from '../entities/entity-reader.ts'
 import { renderMetrics } from '../sdk/exposition.ts'
@@ -49,7 +50,7 @@ export function createNodeStats({ proxy }: NodeView, settings: Pick<Settings, 'n
       const own = { pid: process.pid, heapBytes: process.memoryUsage().heapUsed }
       const reports = (await proxy?.collect()) ?? []
       const workers = reports.map(report => ({ pid: report.pid, heapBytes: report.memory.heapUsed }))
-      return { workers: proxy === null ? [own] : workers, shared: {} }
+      return { workers: proxy === null ? [own] : workers, shared: sharedMemory(own.heapBytes) }
     },
     pids: () => ({ master: process.pid, workers: proxy?.supervisor.pids ?? [process.pid] }),
     timers: timerCounts,
@@ -57,6 +58,17 @@ export function createNodeStats({ proxy }: NodeView, settings: Pick<Settings, 'n
       if (!settings.new_dns_client) return null
       return { workerCount: proxy?.supervisor.workerCount ?? 1, stats: (await proxy?.dnsStats()) ?? {} }
     },
+  }
+}
+
+/**
+ * Kong's names, which dashboards ask for: what workers share (counters, health, the configuration) is in the heap of the
+ * main process, and nothing is cached between store and proxy.
+ */
+function sharedMemory(heapBytes: number): MemoryStats['shared'] {
+  return {
+    kong: { usedBytes: heapBytes, capacityBytes: getHeapStatistics().heap_size_limit },
+    kong_db_cache: { usedBytes: 0, capacityBytes: 0 },
   }
 }
 

@@ -91,6 +91,8 @@ const bodyCases: [config: object, type: string, sent: string, expected: string |
   ],
   [{ append: { body: ['a:9'] } }, multipart, `${part('a', '1')}--X Y--\r\n`, null],
   [{ add: { body: ['c:9'] } }, multipart, 'no parts at all', null],
+  [{ add: { body: ['c:9'] } }, multipart, '', `${part('c', '9')}--X Y--\r\n`],
+  [{ add: { body: ['c:9'] } }, 'multipart/form-data', '', null],
 ]
 for (const [config, type, sent, expected] of bodyCases) {
   test(`request-transformer ${JSON.stringify(config)} makes ${expected} of ${JSON.stringify(sent)} (${type})`, async () => {

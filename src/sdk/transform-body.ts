@@ -1,12 +1,20 @@
 /** Applies transformation steps to a request body: JSON object, form or multipart form. */
 import { bodyFormat, encodeBodyArguments, parseBodyArguments } from './body-arguments.ts'
-import { simplePart, type MultipartPart } from './multipart.ts'
+import { multipartBoundary, simplePart, type MultipartPart } from './multipart.ts'
 import { transformMembers, type MemberSteps, type MemberTable } from './transform-members.ts'
 import type { ArgumentValue } from './request-arguments.ts'
 
 /** Only additions make sense to an empty body. */
 function stepsFor(bodyBytes: number, steps: MemberSteps): MemberSteps {
   return bodyBytes > 0 ? steps : { ...steps, remove: [], rename: [], replace: [] }
+}
+
+/** A body without members, in the form of its type. */
+function emptyBody(contentType: string | undefined): Buffer {
+  const format = bodyFormat(contentType)
+  if (format === 'json') return Buffer.from('{}')
+  const boundary = format === 'multipart' ? multipartBoundary(contentType!) : null
+  return Buffer.from(boundary === null ? '' : `--${boundary}--\r\n`)
 }
 
 /** Null when the body stays as it is: of another type, not what its type says, or untouched by every step. */
@@ -16,8 +24,7 @@ export function transformBodyMembers(
   given: MemberSteps,
 ): string | Uint8Array | null {
   const steps = stepsFor(body.length, given)
-  const isEmptyJson = body.length === 0 && bodyFormat(contentType) === 'json'
-  const parsed = parseBodyArguments(contentType, isEmptyJson ? Buffer.from('{}') : body)
+  const parsed = parseBodyArguments(contentType, body.length === 0 ? emptyBody(contentType) : body)
   if (parsed === null) return null
   if (parsed.format === 'multipart') {
     return transformParts(parsed.parts, steps) ? encodeBodyArguments(parsed) : null

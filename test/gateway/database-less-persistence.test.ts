@@ -49,7 +49,9 @@ test('a configuration that was posted is there after a restart and after a kill,
   const node = await aDatabaseLessNode(t)
   await node.start()
   assert.equal(await post(node, 'first'), 201)
-  const { configuration_hash } = (await send(`${node.admin}/status`)).json()
+  const { configuration_hash, memory } = (await send(`${node.admin}/status?unit=b`)).json()
+  const { allocated_slabs, capacity } = memory.lua_shared_dicts.kong
+  assert.ok(allocated_slabs > 0 && capacity > allocated_slabs, `${allocated_slabs} of ${capacity}`)
   await ok(node.kong('restart'))
   assert.deepEqual(await serviceNames(node), ['first'])
   assert.equal((await send(`${node.admin}/status`)).json().configuration_hash, configuration_hash)

@@ -48,10 +48,13 @@ export async function statusReply(sources: StatusSources, query: RequestArgument
   return json(200, { ...common, database: { reachable: await databaseReachable() } })
 }
 
-/** Bytes to text, or what is wrong with the parameters. */
-function sizeFormat(unit: string, scaleText: string | undefined): ((bytes: number) => string) | string {
+/** Bytes stay a number, other units are text with their name. */
+type SizeFormat = (bytes: number) => number | string
+
+/** The format, or what is wrong with the parameters. */
+function sizeFormat(unit: string, scaleText: string | undefined): SizeFormat | string {
   const key = unit.toLowerCase()
-  if (key === '' || key === 'b') return bytes => String(Math.trunc(bytes))
+  if (key === '' || key === 'b') return bytes => Math.trunc(bytes)
   const scale = scaleText === undefined || Number.isNaN(Number(scaleText)) ? 2 : Number(scaleText)
   if (scale < 0) return 'scale must be equal or greater than 0'
   const known = Object.hasOwn(units, key) ? units[key] : undefined
@@ -62,8 +65,8 @@ function sizeFormat(unit: string, scaleText: string | undefined): ((bytes: numbe
 }
 
 /** The members' names are Kong's; what they count is a process's JavaScript heap, and what workers share. */
-function memoryBody({ workers, shared }: MemoryStats, format: (bytes: number) => string) {
-  const dicts: Record<string, { allocated_slabs: string; capacity: string }> = {}
+function memoryBody({ workers, shared }: MemoryStats, format: SizeFormat) {
+  const dicts: Record<string, { allocated_slabs: number | string; capacity: number | string }> = {}
   for (const [name, { usedBytes, capacityBytes }] of Object.entries(shared)) {
     dicts[name] = { allocated_slabs: format(usedBytes), capacity: format(capacityBytes) }
   }

@@ -44,7 +44,7 @@ test('/status counts in the unit that was asked for', async () => {
     ['?unit=k', '1536.00 KiB', '1.00 KiB'],
     ['?unit=K&scale=3', '1536.000 KiB', '1.000 KiB'],
     ['?unit=g&scale=4', '0.0015 GiB', '0.0000 GiB'],
-    ['?unit=b', '1572864', '1024'],
+    ['?unit=b', 1_572_864, 1024],
   ] as const
   for (const [query, heap, used] of expected) {
     const { workers_lua_vms, lua_shared_dicts } = await memory(query)
