@@ -4,6 +4,7 @@
  *
  *     node bench/micro/request.ts [rounds]     default 8
  */
+import { TicketKeys } from '../../src/proxy/listener/ticket-keys.ts'
 import { EventEmitter } from 'node:events'
 import { syncBuiltinESMExports } from 'node:module'
 import net, { type Socket } from 'node:net'
@@ -113,6 +114,7 @@ const context = {
   accessLog: null,
   requestIds: new RequestIds(random),
   trustedPeers: createTrustedPeers(settings),
+  ticketKeys: new TicketKeys(),
   readBuffer,
   counts: { accepted: 0, handled: 0, requests: 0 },
   streamCounts: { accepted: 0 },

@@ -1,9 +1,10 @@
 /** The half of a node that proxies: its workers, and what they share. */
-import type { Clock } from '../base/clock.ts'
+import type { Clock, Timer } from '../base/clock.ts'
 import { formatAddress } from '../base/listen-address.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import type { MetricDump } from '../sdk/metrics.ts'
+import { TICKET_KEYS_BYTES } from '../proxy/listener/ticket-keys.ts'
 import { type CountingResolver, createResolver } from '../proxy/upstream/dns.ts'
 import { type DnsStats, sumDnsStats } from '../proxy/upstream/dns-stats.ts'
 import { createCounterAuthority, type LeaseAsk } from '../sdk/counter-authority.ts'
@@ -13,7 +14,10 @@ import { type WorkerForks, workerCount } from './fork-worker.ts'
 import { HealthAuthority } from './health-authority.ts'
 import { proxySettingsFrom } from './proxy-settings-from.ts'
 import { Supervisor, type WorkerPlan } from './supervisor.ts'
-import type { ConnectionCounts, WorkerReport } from './worker-messages.ts'
+import type { ConnectionCounts, ToWorker, WorkerReport } from './worker-messages.ts'
+
+/** Clients with older tickets make one whole handshake, and have new ones. */
+const TICKET_KEYS_LIFE_MS = 12 * 3_600_000
 
 export interface ProxyHalfOptions {
   readonly copy: ConfigCopy
@@ -33,6 +37,8 @@ export class ProxyHalf {
   readonly #options: ProxyHalfOptions
   readonly #resolver: CountingResolver
   #reports: readonly WorkerReport[] = []
+  #ticketKeys: Extract<ToWorker, { type: 'ticket-keys' }>
+  #rotation: Timer | null = null
 
   constructor(options: ProxyHalfOptions) {
     this.#options = options
@@ -40,6 +46,7 @@ export class ProxyHalf {
     const { dns, tls } = proxySettingsFrom(options.settings, null)
     this.copy = copy
     this.#resolver = createResolver({ settings: dns, clock, log })
+    this.#ticketKeys = newTicketKeys(random)
     this.health = new HealthAuthority({
       copy,
       resolver: this.#resolver,
@@ -59,16 +66,21 @@ export class ProxyHalf {
         onPeerReports: reports => this.health.receive(reports),
       },
       onApplied: changes => (changes === null ? this.health.reset() : this.health.apply(changes)),
-      briefing: () => [{ type: 'peer-states', changes: this.health.states() }],
+      briefing: () => [{ type: 'peer-states', changes: this.health.states() }, this.#ticketKeys],
       fork: () => workerForks.take(),
     })
   }
 
   start(): Promise<void> {
     this.health.reset()
+    this.#rotation = this.#options.clock.every(TICKET_KEYS_LIFE_MS, () => {
+      this.#ticketKeys = newTicketKeys(this.#options.random)
+      this.supervisor.broadcast(this.#ticketKeys)
+    })
     return this.supervisor.start(this.#plan(this.#options.settings))
   }
   stop(): Promise<void> {
+    this.#rotation?.cancel()
     this.health.close()
     return this.supervisor.stop()
   }
@@ -111,6 +123,11 @@ export class ProxyHalf {
       addresses: [...settings.proxy_listen, ...settings.stream_listen],
     }
   }
+}
+
+/** New for each node and now and then, so that keys taken from a node's memory open little of what was recorded before. */
+function newTicketKeys(random: Random): Extract<ToWorker, { type: 'ticket-keys' }> {
+  return { type: 'ticket-keys', keys: random.bytes(TICKET_KEYS_BYTES).toString('base64') }
 }
 
 function sumCounts(reports: readonly WorkerReport[]): ConnectionCounts {

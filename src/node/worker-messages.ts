@@ -32,6 +32,8 @@ export type ToWorker =
   | { readonly type: 'dns-stats'; readonly id: number }
   | { readonly type: 'log-level'; readonly level: LogLevel }
   | { readonly type: 'reopen-logs' }
+  /** Base64; the same for all workers of the node. */
+  | { readonly type: 'ticket-keys'; readonly keys: string }
   /** Whoever answers is not hanging. */
   | { readonly type: 'ping' }
   /** Decided for the whole node. */

@@ -150,6 +150,8 @@ function receive(message: ToWorker, socket: unknown): void {
     case 'ping':
       tell({ type: 'pong' })
       return
+    case 'ticket-keys':
+      return running?.engine.setTicketKeys(Buffer.from(message.keys, 'base64'))
     case 'reopen-logs':
       return running?.files.reopen()
     case 'peer-states':

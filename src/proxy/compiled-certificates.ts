@@ -30,31 +30,54 @@ export function certificateProblem(row: Row): { readonly field: string; readonly
   return null
 }
 
+/** The current rows of certificates, as they are and with references to vaults resolved. */
+export interface CertificateSources {
+  row(id: string): Row | null
+  withSecrets(id: string): Row | null
+}
+
 export class CertificateTable {
   readonly #options: SecureContextOptions
   readonly #bySni = new Map<string, Row>()
   readonly #contexts = new Map<string, SecureContext>()
   readonly #log: Logger
-  readonly #find: (id: string) => Row | null
+  readonly #sources: CertificateSources
+  /** Null: to be found out again. */
+  #hasPairs: boolean | null = null
 
-  /** `find` reads the current row of a certificate, secrets included. */
-  constructor(options: SecureContextOptions, log: Logger, find: (id: string) => Row | null) {
+  constructor(options: SecureContextOptions, log: Logger, sources: CertificateSources) {
     this.#options = options
     this.#log = log
-    this.#find = find
+    this.#sources = sources
+  }
+
+  /** Some certificate has a second pair (`cert_alt`), so that which one is shown depends on what the client can use. */
+  get hasPairs(): boolean {
+    return (this.#hasPairs ??= this.#findPairs())
+  }
+
+  #findPairs(): boolean {
+    for (const sni of this.#bySni.values()) {
+      const id = foreignKey(sni, 'certificate')
+      if (id !== null && typeof this.#sources.row(id)?.['cert_alt'] === 'string') return true
+    }
+    return false
   }
 
   putSni(row: Row): void {
+    this.#hasPairs = null
     this.#bySni.set(String(row['name']).toLowerCase(), row)
   }
 
   removeSni(row: Row): void {
+    this.#hasPairs = null
     const name = String(row['name']).toLowerCase()
     if (this.#bySni.get(name) === row) this.#bySni.delete(name)
   }
 
   /** The certificate changed or is gone: its context is made again when next asked for. */
   forget(certificateId: string): void {
+    this.#hasPairs = null
     this.#contexts.delete(certificateId)
   }
 
@@ -71,7 +94,7 @@ export class CertificateTable {
     if (id === null) return null
     const known = this.#contexts.get(id)
     if (known !== undefined) return known
-    const certificate = this.#find(id)
+    const certificate = this.#sources.withSecrets(id)
     if (certificate === null) return null
     try {
       const context = createSecureContext({ ...this.#options, ...pairs(certificate) })
@@ -98,7 +121,7 @@ export class CertificateTable {
 
 /**
  * The main pair last: a context given to Node's SNICallback presents only the pair that was set last, while one that
- * a TLS socket starts with presents whichever its client can use.
+ * a TLS socket starts with presents whichever its client can use. So where there are pairs, the name is read first.
  */
 function pairs(row: Row): { cert: string[]; key: string[] } {
   const { cert, key, cert_alt, key_alt } = row

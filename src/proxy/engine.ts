@@ -7,6 +7,7 @@ import { createAccessLog } from './access-log.ts'
 import { Deadlines } from './deadlines.ts'
 import { Listener } from './listener/listener.ts'
 import type { ListenSource } from './listener/listen-on.ts'
+import { TicketKeys } from './listener/ticket-keys.ts'
 import { createTrustedPeers } from './listener/trusted-peers.ts'
 import { Pipeline } from './pipeline.ts'
 import type { ProxyContext } from './proxy-context.ts'
@@ -60,24 +61,15 @@ export interface ProxyEngine {
   /** Accepts nothing more, finishes what has begun, and closes; after `timeoutMs` in any case. */
   drain(timeoutMs: number): Promise<void>
   stats(): ProxyStats
+  /** Keys of TLS session tickets, 48 bytes, instead of those of this process alone. */
+  setTicketKeys(keys: Buffer): void
   close(): void
 }
 
 export function createProxyEngine(options: ProxyEngineOptions): ProxyEngine {
   const { settings, clock } = options
-  const deadlines = new Deadlines(clock)
-  const context: ProxyContext = {
-    ...options,
-    streamLog: options.streamLog ?? options.log,
-    deadlines,
-    requestIds: new RequestIds(options.random),
-    accessLog: settings.accessLog === null ? null : createAccessLog(settings.accessLog, settings.accessLogFormat),
-    trustedPeers: createTrustedPeers(settings),
-    readBuffer: Buffer.allocUnsafeSlow(READ_BUFFER_BYTES),
-    counts: { accepted: 0, handled: 0, requests: 0 },
-    streamCounts: { accepted: 0 },
-    isDraining: false,
-  }
+  const context = createContext(options)
+  const { deadlines, ticketKeys } = context
   const pipeline = new Pipeline(context)
   const httpListeners: Listener[] = []
   const streamListeners: (StreamListener | UdpListener)[] = []
@@ -129,8 +121,26 @@ export function createProxyEngine(options: ProxyEngineOptions): ProxyEngine {
       })
     },
 
+    setTicketKeys: keys => ticketKeys.set(keys),
     stats: () => countStats(context, httpListeners, sizeOf(streamListeners)),
     close,
+  }
+}
+
+function createContext(options: ProxyEngineOptions): ProxyContext {
+  const { settings } = options
+  return {
+    ...options,
+    streamLog: options.streamLog ?? options.log,
+    deadlines: new Deadlines(options.clock),
+    requestIds: new RequestIds(options.random),
+    accessLog: settings.accessLog === null ? null : createAccessLog(settings.accessLog, settings.accessLogFormat),
+    trustedPeers: createTrustedPeers(settings),
+    ticketKeys: new TicketKeys(),
+    readBuffer: Buffer.allocUnsafeSlow(READ_BUFFER_BYTES),
+    counts: { accepted: 0, handled: 0, requests: 0 },
+    streamCounts: { accepted: 0 },
+    isDraining: false,
   }
 }
 

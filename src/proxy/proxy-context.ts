@@ -8,6 +8,7 @@ import type { Deadlines } from './deadlines.ts'
 import type { ProxySettings } from './proxy-settings.ts'
 import type { RequestIds } from './request-ids.ts'
 import type { RunningConfig } from './running-config.ts'
+import type { TicketKeys } from './listener/ticket-keys.ts'
 import type { TrustedPeers } from './listener/trusted-peers.ts'
 
 export interface ProxyContext {
@@ -24,6 +25,7 @@ export interface ProxyContext {
   /** Null when switched off. */
   readonly accessLog: AccessLog | null
   readonly trustedPeers: TrustedPeers
+  readonly ticketKeys: TicketKeys
   /** Sockets read into this one buffer; whoever needs bytes after the callback copies them. */
   readonly readBuffer: Buffer
   readonly counts: ProxyCounts

@@ -50,9 +50,13 @@ export class ConfigState {
     this.router = new IndexedRouter(catalog.router_flavor)
     this.streamRouter = new StreamRouter(catalog.router_flavor)
     const secrets = new Secrets(options, vaultByPrefix(this.tables))
-    this.certificates = new CertificateTable(secureContextOptions, log, id => {
-      const row = this.tables.find('certificates')?.rows.get(id)
-      return row === undefined ? null : secrets.inFields(catalog.get('certificates').fields, row)
+    const row = (id: string) => this.tables.find('certificates')?.rows.get(id) ?? null
+    this.certificates = new CertificateTable(secureContextOptions, log, {
+      row,
+      withSecrets(id) {
+        const found = row(id)
+        return found && secrets.inFields(catalog.get('certificates').fields, found)
+      },
     })
   }
 

@@ -4,6 +4,7 @@
  * Two steps, so that all workers of a node change together or not at all: `prepare…` validates and compiles beside
  * the running version and may refuse; `commit` swaps synchronously and cannot fail.
  */
+import { constants } from 'node:crypto'
 import type { SecureContext, SecureContextOptions } from 'node:tls'
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
@@ -60,6 +61,8 @@ export interface RunningConfig {
   streamGlobalPlan(): ResolvedPlan
   /** By SNI (proxy.md 10), or null for the listener's default. */
   secureContext(sni: string): SecureContext | null
+  /** Certificates of two kinds stand under one name: which is shown must be decided before TLS begins. */
+  readonly hasCertificatePairs: boolean
   /** Nothing else may be committed before its last step. */
   prepareDelta(delta: ConfigDelta): Steps<Preparation>
   prepareSnapshot(head: ConfigHead): SnapshotPreparation
@@ -156,6 +159,10 @@ class LiveConfig implements RunningConfig {
 
   streamGlobalPlan(): ResolvedPlan {
     return this.#state.streamPlugins.globalPlan()
+  }
+
+  get hasCertificatePairs(): boolean {
+    return this.#state.certificates.hasPairs
   }
 
   secureContext(sni: string): SecureContext | null {
@@ -280,6 +287,7 @@ function contextOptions(tls: ProxySettings['tls']): SecureContextOptions {
     sessionTimeout: tls.sessionTimeoutS,
     honorCipherOrder: tls.preferServerCiphers,
     ...(tls.ciphers === null ? {} : { ciphers: tls.ciphers }),
+    ...(tls.sessionTickets ? {} : { secureOptions: constants.SSL_OP_NO_TICKET }),
   }
 }
 

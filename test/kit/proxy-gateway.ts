@@ -105,6 +105,7 @@ export interface GatewayOptions {
   readonly proxyProtocol?: boolean
   readonly hasConfiguration?: boolean
   readonly secureContext?: (sni: string) => SecureContext | null
+  readonly hasCertificatePairs?: boolean
 }
 
 export interface Gateway {
@@ -173,6 +174,7 @@ function fakeConfig(options: GatewayOptions, outcomes: PeerOutcome[]): RunningCo
     globalPlan: () => globals,
     rewriters: (options.rewriters ?? []).map(instanceOf),
     secureContext: options.secureContext ?? (() => null),
+    hasCertificatePairs: options.hasCertificatePairs === true,
     close: async () => {},
   }
   return fake as unknown as RunningConfig

@@ -23,7 +23,7 @@ export class Listener implements ConnectionOwner, OpeningOwner {
   readonly #context: ProxyContext
   readonly #events: ExchangeEvents
   readonly #connectionsOpen: () => number
-  readonly #server: Server
+  readonly #server: Server = createServer({ allowHalfOpen: true })
   readonly #tls: TlsAcceptor | null
   readonly #isRawAllowed: boolean
   readonly #openings = new Set<ProxyOpening>()
@@ -49,16 +49,15 @@ export class Listener implements ConnectionOwner, OpeningOwner {
     this.#tls = address.ssl
       ? new TlsAcceptor(context, tlsEvents, address.http2 ? ['h2', 'http/1.1'] : ['http/1.1'])
       : null
-    this.#server =
-      this.#tls !== null && !address.proxyProtocol ? this.#tls.server : createServer({ allowHalfOpen: true })
   }
 
   /** Resolves with the port once connections are accepted. */
   async listen(source: ListenSource): Promise<number> {
     const port = await listenOn(this.#server, this.address, source, this.#context.log)
-    const isOpeningTls = this.#tls !== null && this.address.proxyProtocol
-    if (this.#tls === null) this.#acceptPlain()
-    else if (isOpeningTls) this.#server.on('connection', socket => this.#openTls(socket))
+    const tls = this.#tls
+    if (tls === null) this.#acceptPlain()
+    else if (this.address.proxyProtocol) this.#server.on('connection', socket => this.#openTls(socket, tls))
+    else this.#server.on('connection', socket => tls.accept(socket))
     return port
   }
 
@@ -87,7 +86,7 @@ export class Listener implements ConnectionOwner, OpeningOwner {
   }
 
   /** A PROXY header first, then TLS. */
-  #openTls(socket: Socket): void {
+  #openTls(socket: Socket, tls: TlsAcceptor): void {
     const opening = this.#open(socket)
     if (opening === null) return void socket.destroy()
     const take = (bytes: Buffer) => {
@@ -97,7 +96,7 @@ export class Listener implements ConnectionOwner, OpeningOwner {
       socket.off('data', take)
       socket.pause()
       if (opening.addresses !== null) this.#proxied.set(socket, opening.addresses)
-      this.#tls!.wrap(socket, rest)
+      tls.accept(socket, rest)
     }
     socket.on('data', take)
   }

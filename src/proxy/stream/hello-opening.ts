@@ -13,6 +13,11 @@ export interface HelloOwner {
 const HELLO_TIMEOUT_MS = 30_000
 const NOTHING = Buffer.alloc(0)
 
+export interface HelloOpeningOptions {
+  /** Taken for a hello without a name, so that TLS itself can tell the client what is wrong. */
+  readonly takesMalformed: boolean
+}
+
 export class HelloOpening implements Expiring {
   readonly socket: Socket
   deadline: number
@@ -24,7 +29,10 @@ export class HelloOpening implements Expiring {
   #held: Buffer = NOTHING
   #isOver = false
 
-  constructor(context: ProxyContext, socket: Socket, owner: HelloOwner) {
+  readonly #takesMalformed: boolean
+
+  constructor(context: ProxyContext, socket: Socket, owner: HelloOwner, options?: HelloOpeningOptions) {
+    this.#takesMalformed = options?.takesMalformed === true
     this.#context = context
     this.#owner = owner
     this.socket = socket
@@ -44,10 +52,10 @@ export class HelloOpening implements Expiring {
       return null
     }
     this.#end()
-    if (hello.state === 'complete') {
+    if (hello.state === 'complete' || this.#takesMalformed) {
       this.socket.off('close', this.#onClose)
       this.socket.off('error', this.#onError)
-      return { sni: hello.sni, bytes: all }
+      return { sni: hello.state === 'complete' ? hello.sni : '', bytes: all }
     }
     this.#owner.failed(this, hello.reason)
     this.socket.destroy()

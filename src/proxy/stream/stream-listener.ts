@@ -119,7 +119,7 @@ export class StreamListener implements RelayOwner {
     if (isTerminated) {
       socket.pause()
       this.#ahead.set(socket, { client, route })
-      this.#tls!.wrap(socket, bytes)
+      this.#tls!.start(socket, bytes, client.sni)
       return () => {}
     }
     return this.#relay(socket, { ...client, protocol: 'tls_passthrough' }, route ?? undefined, bytes)

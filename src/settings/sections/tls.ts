@@ -31,7 +31,10 @@ export const tls = section(
     ssl_protocols: string('TLSv1.2 TLSv1.3', 'Protocol versions for `ssl_cipher_suite = custom`, space-separated.'),
     ssl_prefer_server_ciphers: boolean('on', 'Prefer our order of ciphers, for `ssl_cipher_suite = custom`.'),
     ssl_dhparam: string(null, 'Diffie-Hellman parameters.', { without_effect: 'the runtime chooses its own' }),
-    ssl_session_tickets: boolean('on', 'Let clients resume sessions with tickets.'),
+    ssl_session_tickets: boolean(
+      'on',
+      'Let clients resume sessions with tickets: with any worker of a node, and after a reload. Their keys change every 12 hours.',
+    ),
     ssl_session_timeout: duration('1d', 'How long a session can be resumed.'),
     ssl_session_cache_size: string('10m', 'Memory for sessions.', { without_effect: 'sessions are resumed by ticket' }),
     ssl_cert: certificates(`Certificates of the proxy listeners, comma-separated: ${formats}.`),
