@@ -116,7 +116,7 @@ export class ConfigState {
     const fresh = this.compileRoute(route.row)
     this.routes.set(fresh.id, fresh)
     this.router.refresh(fresh)
-    return { ...match, route: fresh }
+    return { route: fresh, matchedPath: match.matchedPath, uriCaptures: match.uriCaptures }
   }
 
   /** The same for sessions of the stream proxy. */

@@ -15,15 +15,30 @@ import {
   type RouteEntry,
   type SniCondition,
 } from './route-entry.ts'
+import { PrefixHashes } from './prefix-hashes.ts'
 import type { RouterInput } from './router.ts'
 
 /** One way in which an entry can match: by one of its hosts and one of its paths, both already known to hold. */
-export interface Candidate {
+export class Candidate {
   readonly entry: RouteEntry
   /** The host condition; null: any host. Only its port is still to be tried. */
   readonly host: HostCondition | null
   /** Index in `entry.paths`, or -1. Of several regexes of one entry the first that matches counts. */
   readonly path: number
+  /** To be tried last; null for a prefix, which holds already: the index found the route by it. */
+  readonly regex: RegexMatcher | null
+  /** There is more to be tried than the regex. */
+  readonly hasConditions: boolean
+
+  constructor(entry: RouteEntry, host: HostCondition | null, path: number) {
+    const { methods, scheme, snis, headers, test } = entry
+    this.entry = entry
+    this.host = host
+    this.path = path
+    this.regex = path < 0 || entry.isExpression ? null : entry.paths![path]!.regex
+    const others = [host?.port ?? null, methods, scheme, snis, headers, test]
+    this.hasConditions = others.some(condition => condition !== null)
+  }
 }
 
 /** State of one search; reused for every request. */
@@ -33,6 +48,7 @@ export class Search {
   text: string | null = null
   best: Candidate | null = null
   captures: RegExpExecArray | null = null
+  readonly hashes = new PrefixHashes()
   /** What the expression of `best` found, and what the one under trial does. */
   bestFindings = new Findings()
   findings = new Findings()
@@ -42,6 +58,7 @@ export class Search {
     this.text = null
     this.best = null
     this.captures = null
+    this.hashes.begin(input.path)
   }
 
   found(candidate: Candidate): void {
@@ -63,29 +80,52 @@ export class Search {
 const WALK_MAX = 8
 
 export class CandidateList {
-  readonly #ranked: Candidate[] = []
+  /** Most lists have one member: it stands here, and there is no array. */
+  #only: Candidate | null = null
+  #ranked: Candidate[] | null = null
   #division: Division | null = null
 
   get isEmpty(): boolean {
-    return this.#ranked.length === 0
+    return this.#only === null && this.#ranked === null
   }
 
   insert(candidate: Candidate): void {
+    if (this.isEmpty) {
+      this.#only = candidate
+      return
+    }
+    if (this.#ranked === null) {
+      this.#ranked = [this.#only!]
+      this.#only = null
+    }
     insertRanked(this.#ranked, candidate)
     if (this.#division !== null) this.#division.insert(candidate)
     else if (this.#ranked.length > WALK_MAX) this.#division = new Division(this.#ranked)
   }
 
   remove(candidate: Candidate): void {
+    if (this.#ranked === null) {
+      if (this.#only !== null && isSame(this.#only, candidate)) this.#only = null
+      return
+    }
     removeRanked(this.#ranked, candidate)
     if (this.#ranked.length <= WALK_MAX) this.#division = null
     else this.#division?.remove(candidate)
+    if (this.#ranked.length > 1) return
+    this.#only = this.#ranked[0] ?? null
+    this.#ranked = null
   }
 
   search(search: Search): void {
-    if (this.#division === null) walk(this.#ranked, search)
-    else this.#division.search(search)
+    if (this.#only !== null) tryOne(this.#only, search)
+    else if (this.#division !== null) this.#division.search(search)
+    else walk(this.#ranked ?? undefined, search)
   }
+}
+
+function tryOne(candidate: Candidate, search: Search): void {
+  if (search.best !== null && compareCandidates(search.best, candidate) >= 0) return
+  if (holds(candidate, search)) search.found(candidate)
 }
 
 /** Candidates by the value of one header that they ask for. */
@@ -207,17 +247,21 @@ function walk(ranked: readonly Candidate[] | undefined, search: Search): void {
   }
 }
 
-function holds({ entry, host, path }: Candidate, search: Search): boolean {
+function holds(candidate: Candidate, search: Search): boolean {
+  if (candidate.hasConditions && !conditionsHold(candidate, search)) return false
+  if (candidate.regex !== null) return regexHolds(candidate.regex, search)
+  search.captures = null
+  return true
+}
+
+function conditionsHold({ entry, host }: Candidate, search: Search): boolean {
   const input = search.input
   if (host !== null && host.port !== null && host.port !== portOf(input, host.portRule)) return false
   if (entry.methods !== null && !entry.methods.includes(input.method)) return false
   if (entry.scheme !== null && entry.scheme !== input.scheme) return false
   if (entry.snis !== null && input.scheme === 'https' && !entry.snis.some(sni => sniHolds(sni, input.sni))) return false
   if (entry.headers !== null) for (const header of entry.headers) if (!headerHolds(header, input)) return false
-  if (entry.test !== null && !testHolds(entry, search)) return false
-  if (path >= 0 && !entry.isExpression) return pathHolds(entry.paths![path]!.regex, search)
-  search.captures = null
-  return true
+  return entry.test === null || testHolds(entry, search)
 }
 
 function portOf(input: RouterInput, rule: PortRule | undefined): number {
@@ -231,10 +275,9 @@ function testHolds(entry: RouteEntry, search: Search): boolean {
   return entry.test!(search.input, search.findings)
 }
 
-/** A prefix holds already: the index found the route by it. */
-function pathHolds(regex: RegexMatcher | null, search: Search): boolean {
-  const captures = regex === null ? null : execute(regex, (search.text ??= asText(search.input.path)))
-  if (regex !== null && captures === null) return false
+function regexHolds(regex: RegexMatcher, search: Search): boolean {
+  const captures = execute(regex, (search.text ??= asText(search.input.path)))
+  if (captures === null) return false
   search.captures = captures
   return true
 }

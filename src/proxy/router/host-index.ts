@@ -1,6 +1,7 @@
 /** From host and path of a request to the lists of routes that may serve it, by look-ups only. */
 import type { RegexMatcher } from '../../base/rust-regex.ts'
-import { CandidateList, type Candidate, type Search } from './candidate-list.ts'
+import { Candidate, CandidateList, type Search } from './candidate-list.ts'
+import { prefixHash } from './prefix-hashes.ts'
 import type { HostCondition, RouteEntry } from './route-entry.ts'
 
 /** All prefixes of one length. */
@@ -12,9 +13,22 @@ interface LengthClass {
   low: number
 }
 
-/** Lists by the text with which a path must begin. */
+/** The routes whose path begins with one text. */
+class PrefixList extends CandidateList {
+  readonly prefix: string
+  /** Another list whose prefix has the same hash. */
+  next: PrefixList | null
+
+  constructor(prefix: string, next: PrefixList | null) {
+    super()
+    this.prefix = prefix
+    this.next = next
+  }
+}
+
+/** Lists by the text with which a path must begin: one look-up, by a number, for each length that occurs. */
 class PrefixTable {
-  readonly #lists = new Map<string, CandidateList>()
+  readonly #lists = new Map<number, PrefixList>()
   /** Each length that occurs, longest first. */
   readonly #lengths: LengthClass[] = []
 
@@ -23,10 +37,12 @@ class PrefixTable {
   }
 
   insert(prefix: string, candidate: Candidate): void {
-    let list = this.#lists.get(prefix)
+    const hash = prefixHash(prefix)
+    const head = this.#lists.get(hash) ?? null
     const ofLength = this.#lengthClass(prefix.length)
-    if (list === undefined) {
-      this.#lists.set(prefix, (list = new CandidateList()))
+    let list = listOf(head, prefix)
+    if (list === null) {
+      this.#lists.set(hash, (list = new PrefixList(prefix, head)))
       ofLength.count++
     }
     const { high, low } = candidate.entry
@@ -35,21 +51,33 @@ class PrefixTable {
   }
 
   remove(prefix: string, candidate: Candidate): void {
-    const list = this.#lists.get(prefix)
-    if (list === undefined) return
+    const hash = prefixHash(prefix)
+    const list = listOf(this.#lists.get(hash) ?? null, prefix)
+    if (list === null) return
     list.remove(candidate)
     if (!list.isEmpty) return
-    this.#lists.delete(prefix)
+    this.#unlink(hash, list)
     const ofLength = this.#lengthClass(prefix.length)
     if (--ofLength.count === 0) this.#lengths.splice(this.#lengths.indexOf(ofLength), 1)
   }
 
   search(search: Search): void {
-    const path = search.input.path
+    const { path } = search.input
     for (const { length, high, low } of this.#lengths) {
       if (length > path.length || search.isSettledAbove(high, low)) continue
-      this.#lists.get(path.slice(0, length))?.search(search)
+      for (let list = this.#lists.get(search.hashes.of(length)) ?? null; list !== null; list = list.next)
+        if (list.prefix.length === length && path.startsWith(list.prefix)) list.search(search)
     }
+  }
+
+  #unlink(hash: number, list: PrefixList): void {
+    const head = this.#lists.get(hash)!
+    if (head !== list) {
+      let before = head
+      while (before.next !== list) before = before.next!
+      before.next = list.next
+    } else if (list.next === null) this.#lists.delete(hash)
+    else this.#lists.set(hash, list.next)
   }
 
   #lengthClass(length: number): LengthClass {
@@ -60,6 +88,11 @@ class PrefixTable {
     this.#lengths.splice(at < 0 ? this.#lengths.length : at, 0, made)
     return made
   }
+}
+
+function listOf(head: PrefixList | null, prefix: string): PrefixList | null {
+  for (let list = head; list !== null; list = list.next) if (list.prefix === prefix) return list
+  return null
 }
 
 /** The routes of one host condition. Tables are made when needed: there may be an index for each of 10,000 hosts. */
@@ -74,18 +107,18 @@ class PathIndex {
   }
 
   insert(entry: RouteEntry, host: HostCondition | null): void {
-    if (entry.paths === null) (this.#withoutPath ??= new CandidateList()).insert({ entry, host, path: -1 })
+    if (entry.paths === null) (this.#withoutPath ??= new CandidateList()).insert(new Candidate(entry, host, -1))
     else
       entry.paths.forEach((condition, path) => {
-        this.#table(condition.regex).insert(condition.text, { entry, host, path })
+        this.#table(condition.regex).insert(condition.text, new Candidate(entry, host, path))
       })
   }
 
   remove(entry: RouteEntry, host: HostCondition | null): void {
-    if (entry.paths === null) this.#withoutPath?.remove({ entry, host, path: -1 })
+    if (entry.paths === null) this.#withoutPath?.remove(new Candidate(entry, host, -1))
     else
       entry.paths.forEach((condition, path) => {
-        this.#table(condition.regex).remove(condition.text, { entry, host, path })
+        this.#table(condition.regex).remove(condition.text, new Candidate(entry, host, path))
       })
   }
 

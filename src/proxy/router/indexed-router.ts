@@ -72,20 +72,33 @@ function matchOf({ entry, path }: Candidate, search: Search): RouteMatch {
   if (entry.isExpression) return expressionMatch(entry.matches[0]!, search)
   if (path < 0) return entry.matches[0]!
   if (entry.paths![path]!.regex === null) return entry.matches[path]!
-  const captures = search.captures!
-  const inBytes = (text: string) => (search.text === search.input.path ? text : toBytes(text))
-  const found: [string, string][] = []
-  for (let i = 0; i < captures.length; i++) {
-    const text: string | undefined = captures[i]
-    if (text !== undefined) found.push([String(i), inBytes(text)])
+  return new RegexMatch(entry.matches[path]!.route, search.captures!, search.text !== search.input.path)
+}
+
+/** Captures as a record are made when somebody asks for them, which few plugins do. */
+class RegexMatch implements RouteMatch {
+  readonly route: CompiledRoute
+  readonly matchedPath: string
+  readonly #captures: RegExpExecArray
+  readonly #isText: boolean
+
+  /** `isText`: the captures are characters and not bytes. */
+  constructor(route: CompiledRoute, captures: RegExpExecArray, isText: boolean) {
+    this.route = route
+    this.matchedPath = isText ? toBytes(captures[0]) : captures[0]
+    this.#captures = captures
+    this.#isText = isText
   }
-  for (const [name, text] of Object.entries(captures.groups ?? {}))
-    if (text !== undefined) found.push([name, inBytes(text)])
-  return {
-    route: entry.matches[path]!.route,
-    matchedPath: found[0]![1],
+
+  get uriCaptures(): Readonly<Record<string, string>> | null {
+    const found: [string, string][] = []
+    const add = (name: string, text: string | undefined) => {
+      if (text !== undefined) found.push([name, this.#isText ? toBytes(text) : text])
+    }
+    for (const [i, text] of this.#captures.entries()) add(String(i), text)
+    for (const [name, text] of Object.entries(this.#captures.groups ?? {})) add(name, text)
     // As in Kong, the whole match alone is no capture.
-    uriCaptures: found.length > 1 ? Object.fromEntries(found) : null,
+    return found.length > 1 ? Object.fromEntries(found) : null
   }
 }
 
