@@ -45,15 +45,30 @@ export interface LoadOptions {
   readonly connections: number
   readonly cores?: string
   readonly headers?: Record<string, string>
+  /** A Lua script for wrk, to send something else than GET. */
+  readonly script?: string
 }
 
 /** Requests by wrk, on cores of its own. */
 export async function load(
   url: string,
-  { seconds, connections, cores = '1', headers = {} }: LoadOptions,
+  { seconds, connections, cores = '1', headers = {}, script }: LoadOptions,
 ): Promise<Load> {
   const headerArguments = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
-  const command = ['-c', cores, 'wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '--latency', ...headerArguments, url]
+  const command = [
+    '-c',
+    cores,
+    'wrk',
+    '-t1',
+    `-c${connections}`,
+    `-d${seconds}s`,
+    '--latency',
+    '--timeout',
+    '10s',
+    ...headerArguments,
+  ]
+  if (script !== undefined) command.push('-s', script)
+  command.push(url)
   const output = await run('taskset', command)
   const number = (pattern: RegExp) => Number(pattern.exec(output)?.[1] ?? 0)
   const milliseconds = (percent: string) => {

@@ -30,7 +30,7 @@ export interface CassandraServer {
 }
 
 const outside = process.env['KONG_TEST_CASSANDRA']
-const startMsMax = 120_000
+const startMsMax = 240_000
 const isThere = (program: string) => spawnSync(program, ['-version'], { stdio: 'ignore' }).error === undefined
 
 /** Why tests on Cassandra are skipped; false when they run. */
@@ -80,7 +80,7 @@ export function cassandraOptions(given: Partial<CassandraOptions>): CassandraOpt
     contactPoints: ['127.0.0.1'],
     port: 9042,
     keyspace: `test_${randomBytes(6).toString('hex')}`,
-    timeoutMs: 10_000,
+    timeoutMs: 30_000,
     tls: null,
     username: 'cassandra',
     password: 'cassandra',
@@ -89,7 +89,7 @@ export function cassandraOptions(given: Partial<CassandraOptions>): CassandraOpt
     balancing: 'RequestRoundRobin',
     localDatacenter: null,
     replication: { strategy: 'SimpleStrategy', factor: 1 },
-    schemaAgreementMs: 10_000,
+    schemaAgreementMs: 30_000,
     ...given,
   }
 }
@@ -101,7 +101,7 @@ export function cassandraSettings({ contactPoints, port, keyspace }: CassandraOp
     cassandra_contact_points: contactPoints.join(','),
     cassandra_port: String(port),
     cassandra_keyspace: keyspace,
-    cassandra_timeout: '10000',
+    cassandra_timeout: '30000',
   }
 }
 
@@ -282,6 +282,12 @@ function configuration(folder: string, port: number, storagePort: number): strin
     native_transport_port: port,
     ...(version().startsWith('3.') ? { start_rpc: false } : {}),
     endpoint_snitch: 'SimpleSnitch',
+    // A busy machine is not a broken one; these names are understood by all versions.
+    read_request_timeout_in_ms: 30_000,
+    range_request_timeout_in_ms: 30_000,
+    write_request_timeout_in_ms: 30_000,
+    cas_contention_timeout_in_ms: 30_000,
+    request_timeout_in_ms: 30_000,
     auto_snapshot: false,
   })
 }

@@ -44,7 +44,7 @@ export async function openCassandraMigrations(given: CassandraMigrationsOptions)
     const who = crypto.randomUUID()
     try {
       await onceVisible(() => client.define(`use ${quoted(options.keyspace)}`), given)
-      await client.define(`create table if not exists ${META_TABLE} (key text primary key, value text)`)
+      await makeMetaTable(client, options.keyspace)
       await onceVisible(() => lock(client, who, clock, lockMsMax), given)
       try {
         await work(client)
@@ -197,6 +197,12 @@ async function makeKeyspace(options: CassandraOptions): Promise<void> {
   } finally {
     await client.close()
   }
+}
+
+/** Nothing keeps others out yet: before 4.0, Cassandra itself does not bear two nodes that make one table. */
+async function makeMetaTable(client: CassandraClient, keyspace: string): Promise<void> {
+  if ((await tablesOf(client, keyspace)).has(META_TABLE)) return
+  await client.define(`create table if not exists ${META_TABLE} (key text primary key, value text)`)
 }
 
 function replicationText(replication: CassandraReplication): string {
