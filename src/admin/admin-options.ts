@@ -79,9 +79,14 @@ export interface DeclarativeRows {
   readonly hash: string
 }
 
+/** It does not fit where it would be saved. */
+export class ConfigurationTooLarge extends Error {
+  override readonly name = 'ConfigurationTooLarge'
+}
+
 export interface DatabaseLess {
   currentHash(): string
-  /** All or nothing: when it rejects, the old configuration still serves. */
+  /** All or nothing: when it rejects, with ConfigurationTooLarge for one, the old configuration still serves. */
   replace(config: DeclarativeRows): Promise<void>
 }
 

@@ -12,6 +12,8 @@ const FORMAT = 1
 const APPLICATION_ID = 0x53_42_43_31
 /** Files set aside are kept for a look, but not for ever: they hold credentials, and disk. */
 const SET_ASIDE_MAX = 3
+/** SQLite's default. */
+const PAGE_BYTES = 4096
 const KEY_CHECK_PLACE = 'meta\0key_check'
 const SUFFIXES = ['', '-wal', '-shm']
 
@@ -28,6 +30,8 @@ export interface FileOptions {
   /** Null: rows are stored as they are. */
   readonly encryptionKey: string | null
   readonly random: Random
+  /** Of the whole file, a new version beside the old one included; none when left out. */
+  readonly bytesMax?: number
 }
 
 /** Why a file cannot be used; the message is for the log. */
@@ -45,6 +49,10 @@ export function openFile(options: FileOptions): OpenFile & { readonly isPlain: b
   try {
     database = new DatabaseSync(options.path)
     configure(database)
+    // Never below what is there already: SQLite sees to that.
+    if (options.bytesMax !== undefined) {
+      database.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(options.bytesMax / PAGE_BYTES))}`)
+    }
     if (isNew || isBlank(database)) create(database, options)
     return { database, ...verify(database, options) }
   } catch (error) {

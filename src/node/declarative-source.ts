@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
-import type { DatabaseLess, DeclarativeRows } from '../admin/admin-options.ts'
+import { ConfigurationTooLarge, type DatabaseLess, type DeclarativeRows } from '../admin/admin-options.ts'
 import { parseText } from '../declarative/parse.ts'
 import type { ApplyOutcome } from '../cluster/link.ts'
 import type { SavedConfig } from '../cluster/saved-config.ts'
@@ -83,6 +83,7 @@ export class DeclarativeSource implements DatabaseLess {
     }
     await this.#memory.replace(before)
     const { entity, key, field, message } = applied.refusal
+    if (/could not be saved: .*\bfull\b/.test(message)) throw new ConfigurationTooLarge(message)
     const where = [entity, key, field].filter(Boolean).join(' ')
     throw new StoreError('declarative_config', `declarative config is invalid: ${where}: ${message}`)
   }

@@ -7,6 +7,7 @@ export function openNodeConfig({ settings, catalog, clock, random, log }: NodeCo
   const saved = openSavedConfig({
     path: resolve(settings.prefix, settings.saved_config_path),
     encryptionKey: settings.saved_config_encryption_key,
+    bytesMax: settings.lmdb_map_size,
     clock,
     random,
     logger: log,

@@ -86,3 +86,16 @@ test('a file in the settings counts at each start, and at a reload that names it
   assert.match(stderr, /in 'services': expected an array/)
   assert.deepEqual(await serviceNames(node), ['of-file'], 'a bad file leaves alone what runs')
 })
+
+test('a configuration larger than lmdb_map_size is refused, and the one before serves on', async t => {
+  const node = await aDatabaseLessNode(t, { lmdb_map_size: '1m' })
+  await node.start()
+  assert.equal(await post(node, 'small'), 201)
+  const services = Array.from({ length: 3000 }, (_, i) => ({ name: `s-${i}`, host: `${'h'.repeat(60)}.test` }))
+  const body = { _format_version: '3.0', services }
+  const answer = await send(`${node.admin}/config`, { method: 'POST', body, timeoutMs: 30_000 })
+  assert.equal(answer.status, 413, answer.body)
+  assert.match(answer.body, /does not fit in LMDB database, consider raising the \\"lmdb_map_size\\" config/)
+  assert.deepEqual(await serviceNames(node), ['small'])
+  assert.equal(await post(node, 'other'), 201)
+})

@@ -7,11 +7,16 @@ import { declarativeErrorBody } from '../../declarative/pretty-errors.ts'
 import { readText, textHash } from '../../declarative/read-text.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Row } from '../../entities/config.ts'
-import type { AdminOptions, DatabaseLess } from '../admin-options.ts'
+import { type AdminOptions, ConfigurationTooLarge, type DatabaseLess } from '../admin-options.ts'
 import type { AdminRequest, Endpoint, Handler } from '../endpoint.ts'
 import { json, message, type Reply } from '../reply.ts'
 
 const withDatabase = message(400, 'this endpoint is only available when Kong is configured to not use a database')
+/** Kong's text; where we save it is no LMDB, but the setting is the same. */
+const tooLarge = message(
+  413,
+  'Configuration does not fit in LMDB database, consider raising the "lmdb_map_size" config for Kong',
+)
 /** Kong's own limit for its workers to take a configuration. */
 const loadTimeoutMs = 60_000
 /** Seconds. A configuration loads in less. */
@@ -72,7 +77,12 @@ async function load(options: AdminOptions, target: DatabaseLess, request: AdminR
   const context = { catalog, nowMs: clock.now(), uuid: random.uuid, randomBytes: random.bytes }
   const parsed = parseDocument(document, context, hash)
   if (!parsed.ok) return json(400, failureBody({ options, request, source, parsed }))
-  await target.replace({ rows: parsed.rows, hash: parsed.hash })
+  try {
+    await target.replace({ rows: parsed.rows, hash: parsed.hash })
+  } catch (error) {
+    if (error instanceof ConfigurationTooLarge) return tooLarge
+    throw error
+  }
   return json(201, loadedEntities(parsed.rows))
 }
 

@@ -9,6 +9,7 @@ import {
   number,
   privateKey,
   section,
+  size,
   string,
 } from '../property.ts'
 
@@ -99,8 +100,10 @@ export const hybrid = section(
     lmdb_environment_path: string('dbless.lmdb', "Folder of Kong's local database.", {
       without_effect: 'the configuration is saved as saved_config_path says',
     }),
-    lmdb_map_size: string('2048m', "Largest size of Kong's local database.", {
-      without_effect: 'the saved configuration grows as it needs',
-    }),
+    lmdb_map_size: size(
+      '2048m',
+      'Largest size of the saved configuration; a new one is written beside the one that is served. One that does not ' +
+        'fit is refused.',
+    ),
   },
 )
