@@ -253,6 +253,20 @@ test('Supervisor starts another worker for one that was told to end, and only th
   assert.deepEqual([supervisor.readyCount, workers.length], [2, 3])
 })
 
+test('Supervisor keeps a worker that was told to end until another does start, and never has more than it should', async t => {
+  const { supervisor, workers, forked } = await twoWorkers(t)
+  const [leaving] = workers
+  const exited = new Promise(resolve => leaving!.once('exit', resolve))
+  let failing = 2
+  forked.on('worker', (worker: FakeWorker) => {
+    // As one that got the next signal before it listens to signals.
+    if (failing-- > 0) worker.kill()
+  })
+  leaving!.emit('message', { type: 'leaving' } satisfies FromWorker)
+  await exited
+  assert.deepEqual([supervisor.readyCount, workers.length], [2, 5])
+})
+
 test('Supervisor replaces nobody when the whole node is told to end', async t => {
   const { supervisor, workers } = await twoWorkers(t)
   for (const worker of workers) worker.emit('message', { type: 'leaving' } satisfies FromWorker)

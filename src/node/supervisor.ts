@@ -44,6 +44,8 @@ const RESTART_PAUSE_MS = 1000
 const COLLECT_TIMEOUT_MS = 2000
 /** A signal to the whole group reaches the main process as well, within this: then all end, and nobody is replaced. */
 const GROUP_SIGNAL_MS = 200
+/** Starts of another before the one that was told to end goes on. */
+const LEAVING_TRIES = 5
 /** What a worker that was told to end by others may finish. */
 const LEAVING_DRAIN_MS = 10_000
 /** How long a worker may take to leave after its drain time is over. */
@@ -242,16 +244,23 @@ export class Supervisor implements ConfigSink {
     const isOver = () => this.#isStopping || worker.isDraining || worker.isOnTrial || worker.hasExited
     if (isOver() || worker.isLeaving) return
     worker.isLeaving = true
-    clock.after(GROUP_SIGNAL_MS, () => {
+    const replace = async (triesLeft: number): Promise<void> => {
       if (isOver()) return
-      log.notice(`worker ${worker.pid} was told to end; starting another`)
-      this.#startWorker(worker.slot).then(
-        () => void this.#drainWorker(worker, LEAVING_DRAIN_MS),
-        (error: Error) => {
-          worker.isLeaving = false
-          log.error(`worker ${worker.pid} goes on, as no other could be started: ${error.message}`)
-        },
-      )
+      try {
+        // On trial: if it ends, the one that is to leave is still there, and nobody else takes its place.
+        const fresh = await this.#startWorker(worker.slot, true)
+        fresh.isOnTrial = false
+        await this.#drainWorker(worker, LEAVING_DRAIN_MS)
+      } catch (error) {
+        const { message } = error as Error
+        if (triesLeft > 0) return void clock.after(RESTART_PAUSE_MS, () => void replace(triesLeft - 1))
+        worker.isLeaving = false
+        log.error(`worker ${worker.pid} goes on, as no other could be started: ${message}`)
+      }
+    }
+    clock.after(GROUP_SIGNAL_MS, () => {
+      if (!isOver()) log.notice(`worker ${worker.pid} was told to end; starting another`)
+      void replace(LEAVING_TRIES - 1)
     })
   }
 

@@ -5,6 +5,8 @@ import type { Peer } from './balancer.ts'
 /** The same object for as long as the upstream has the address, whatever else about the upstream changes. */
 export interface Address {
   readonly peer: Peer
+  /** What stands on a hash ring for it: its IP, or the host of the SRV record that led to it. */
+  ringHost: string
   weight: number
   state: PeerState
   isAvailable: boolean
@@ -16,7 +18,16 @@ export interface Address {
 }
 
 export function createAddress(peer: Peer): Address {
-  return { peer, weight: 0, state: 'healthy', isAvailable: true, connections: 0, latencyMs: -1, touchedAt: 0 }
+  return {
+    peer,
+    ringHost: peer.ip,
+    weight: 0,
+    state: 'healthy',
+    isAvailable: true,
+    connections: 0,
+    latencyMs: -1,
+    touchedAt: 0,
+  }
 }
 
 /** An algorithm over a fixed list of addresses. */

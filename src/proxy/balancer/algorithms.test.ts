@@ -3,8 +3,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { anUpstreamOfTargets, hashInput, peerOf, pick, spread } from '../../../test/kit/upstream-fixture.ts'
 import { seededRandom } from '../../base/random.ts'
+import { createAddress } from './address.ts'
 import type { Balancer, HashInput, Pick } from './balancer.ts'
+import { ConsistentHashing } from './consistent-hashing.ts'
 import { compileHashSource } from './hash-source.ts'
+import { xxhash32 } from './xxhash32.ts'
 
 const SEED = 20_261_123
 const byPath = { algorithm: 'consistent-hashing', hash_on: 'path', hash_fallback: 'none', slots: 10_000 }
@@ -56,6 +59,50 @@ test('ConsistentHashing moves a new target its share of the keys, and no others'
   assert.ok(Math.abs(toNewcomer / keys.length - 1 / 11) < 0.03, `the newcomer has ${toNewcomer}, seed ${SEED}`)
   // Points that two hash to may change hands; nothing else does.
   assert.ok(moved.length - toNewcomer < keys.length * 0.02, `${moved.length} keys moved, seed ${SEED}`)
+})
+
+test('ConsistentHashing leaves keys where they are over any churn of targets, but those of targets that came or went', t => {
+  const random = seededRandom(SEED)
+  const { balancer, use } = anUpstreamOfTargets()
+  const keys = randomKeys(2_000)
+  let targets: Record<string, number> = targetsOf(12)
+  use(targets, byPath)
+  let before = owners(balancer, keys)
+  let strays = 0
+  let total = 0
+  for (let round = 0; round < 40; round++) {
+    const names = Object.keys(targets)
+    const gone = random.next() < 0.5 && names.length > 6 ? names[Math.floor(random.next() * names.length)]! : null
+    const come = gone === null ? `10.9.${round}.1:80` : null
+    targets = Object.fromEntries(names.filter(name => name !== gone).map(name => [name, 100]))
+    if (come !== null) targets[come] = 100
+    use(targets, byPath)
+    const after = owners(balancer, keys)
+    strays += keys.filter((_, i) => before[i] !== after[i] && before[i] !== gone && after[i] !== come).length
+    total += keys.length
+    before = after
+  }
+  t.diagnostic(`${strays} of ${total} keys moved between targets that stayed (seed ${SEED})`)
+  // Points that two targets hash to may change hands; nothing else does.
+  assert.ok(strays < total * 0.02, `${strays} of ${total} keys moved, seed ${SEED}`)
+})
+
+test('ConsistentHashing places an address from an SRV record by the host of the record, as Kong does', () => {
+  const aRing = (ips: readonly string[], ringHost: (i: number) => string) => {
+    const addresses = ips.map((ip, i) => {
+      const peer = { ip, port: 80, hostname: '_http._tcp.pool.test', key: `${ip}:80` }
+      return { ...createAddress(peer), ringHost: ringHost(i), weight: 100 }
+    })
+    const ring = new ConsistentHashing(addresses, { slots: 10_000, targetCount: 1 })
+    return randomKeys(500).map(key => ring.next([], xxhash32(key)))
+  }
+  const byName = (i: number) => `host-${i}.pool.test`
+  const moved = aRing(['10.0.0.1', '10.0.0.2'], byName)
+  assert.deepEqual(aRing(['10.7.0.1', '10.7.0.2'], byName), moved, 'wherever the hosts move')
+  assert.notDeepEqual(
+    aRing(['10.0.0.1', '10.0.0.2'], i => `10.0.0.${i + 1}`),
+    moved,
+  )
 })
 
 test('ConsistentHashing moves only the keys of a target that is down, and back again', () => {

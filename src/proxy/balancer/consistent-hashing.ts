@@ -87,8 +87,8 @@ function placePoints(addresses: readonly Address[], placing: Placing): Uint16Arr
   const ring = new Uint16Array(slots).fill(EMPTY)
   const total = addresses.reduce((sum, { weight }) => sum + weight, 0)
   for (let index = 0; index < addresses.length; index++) {
-    const { peer, weight } = addresses[index]!
-    const ip = peer.ip.includes(':') ? `[${peer.ip}]` : peer.ip
+    const { peer, ringHost, weight } = addresses[index]!
+    const ip = ringHost.includes(':') ? `[${ringHost}]` : ringHost
     let entries = Math.max(1, Math.floor((weight / total) * targetCount * points))
     for (let i = 1; i <= entries; i++) {
       if (i > slots) {

@@ -6,7 +6,7 @@ import type { Row } from '../../entities/config.ts'
 import type { Awaitable } from '../../sdk/sdk.ts'
 import { type CheckRules, compileHealthRules } from '../health/health-rules.ts'
 import type { PeerHealth } from '../health/peer-health.ts'
-import type { Resolution, Resolver } from '../upstream/resolver.ts'
+import type { Resolution, ResolvedAddress, Resolver } from '../upstream/resolver.ts'
 import { type Address, createAddress, type Selector } from './address.ts'
 import { AddressSet } from './address-set.ts'
 import type { HashInput, Peer, PeerOutcome } from './balancer.ts'
@@ -26,6 +26,12 @@ export interface BalancerTools {
   readonly random: Random
   readonly log: Logger
   readonly health: PeerHealth
+}
+
+interface PeerOfTarget {
+  readonly peer: Peer
+  readonly weight: number
+  readonly ringHost: string
 }
 
 interface NamedTarget {
@@ -132,9 +138,10 @@ export class UpstreamTargets {
     const known = new Map<Peer, Address>()
     targets.forEach((target, i) => {
       target.resolution = resolutions[i]!
-      for (const { peer, weight } of this.#addressesOf(target)) {
+      for (const { peer, weight, ringHost } of this.#addressesOf(target)) {
         const address = this.#known.get(peer) ?? createAddress(peer)
         address.weight = weight
+        address.ringHost = ringHost
         known.set(peer, address)
       }
     })
@@ -169,10 +176,10 @@ export class UpstreamTargets {
     }
   }
 
-  #addressesOf({ host, port, weight, resolution }: NamedTarget): { readonly peer: Peer; readonly weight: number }[] {
+  #addressesOf({ host, port, weight, resolution }: NamedTarget): PeerOfTarget[] {
     const { peers, log } = this.#tools
     if (weight === 0) return []
-    if (resolution === null) return [{ peer: peers.get(host, host, port), weight }]
+    if (resolution === null) return [{ peer: peers.get(host, host, port), weight, ringHost: host }]
     if (!resolution.ok) {
       log.warn(`target '${host}:${port}' does not resolve; it takes no traffic until it does`)
       return []
@@ -181,9 +188,16 @@ export class UpstreamTargets {
       .map(address => ({
         peer: peers.get(host, address.ip, address.port || port),
         weight: address.weight === null ? weight : Math.max(1, address.weight),
+        ringHost: ringHostOf(address, resolution.addresses),
       }))
       .sort((a, b) => compare(a.peer.key, b.peer.key))
   }
+}
+
+/** Kong's rings know the host of an SRV record, not its address; where one has several, these tell them apart. */
+function ringHostOf({ ip, port, name }: ResolvedAddress, all: readonly ResolvedAddress[]): string {
+  if (name === undefined) return ip
+  return all.some(other => other.name === name && other.port === port && other.ip !== ip) ? ip : name
 }
 
 function thresholdOf(upstream: Row): number {
