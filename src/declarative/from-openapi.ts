@@ -81,7 +81,7 @@ class Builder {
     }
     const { pattern, hasParameters } = pathPattern(path)
     const tags = [...new Set([...this.#tags, ...textsOf(operation['x-kong-tags'], `${name}: x-kong-tags`)])]
-    const plugins = this.#plugins([item, operation], name)
+    const plugins = this.#plugins([item, operation], name, tags)
     const route = {
       name,
       methods: [method.toUpperCase()],
@@ -122,12 +122,12 @@ class Builder {
     const upstream = defaultsOf(this.#api, 'upstream')
     const isBalanced = hosts.length > 1 || Object.keys(upstream).length > 0
     if (isBalanced) {
-      const targets = hosts.map(target => ({ target }))
+      const targets = hosts.map(target => ({ target, ...this.#tagged() }))
       this.#upstreams.push({ name: `${name}.upstream`.replaceAll('_', '-'), ...upstream, targets, ...this.#tagged() })
     }
     this.#noteDifferences(name, parts)
     const [first] = parts
-    const plugins = this.#plugins([this.#api], name)
+    const plugins = this.#plugins([this.#api], name, this.#tags)
     const service: Record<string, unknown> = {
       name,
       protocol: first!.protocol,
@@ -154,14 +154,14 @@ class Builder {
   }
 
   /** Of one name the nearest wins: the operation's, then the path's. */
-  #plugins(levels: readonly Value[], owner: string): Record<string, unknown>[] {
+  #plugins(levels: readonly Value[], owner: string, tags: readonly string[]): Record<string, unknown>[] {
     const plugins = new Map<string, Record<string, unknown>>()
     for (const level of levels) {
       for (const [key, value] of Object.entries(level)) {
         const name = /^x-kong-plugin-(.+)$/.exec(key)?.[1]
         if (name === undefined) continue
         if (!isObject(value)) throw new OpenApiError(`${owner}: ${key} is no object`)
-        plugins.set(name, { name, ...value })
+        plugins.set(name, { name, ...value, ...(tags.length > 0 && { tags }) })
       }
     }
     return [...plugins.values()]
@@ -214,6 +214,6 @@ function slug(text: string): string {
     .normalize('NFKD')
     .replaceAll(/[\u0300-\u036f]/g, '')
     .toLowerCase()
-    .replaceAll(/[^a-z0-9._~]+/g, '-')
+    .replaceAll(/[^a-z0-9_]+/g, '-')
     .replaceAll(/^-+|-+$/g, '')
 }
