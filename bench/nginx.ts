@@ -38,6 +38,13 @@ export function startHttp2Proxy(
   return startNginx(stage, 'http2-proxy', cores, `${tls} ${server}`, upstream, 'ssl http2')
 }
 
+/** Upgrades to WebSocket. */
+export function startWebSocketProxy(stage: Stage, cores: string, upstreamPort: number): Promise<Nginx> {
+  const server = `location / { proxy_pass http://127.0.0.1:${upstreamPort}; proxy_http_version 1.1;
+      proxy_set_header Connection Upgrade; proxy_set_header Upgrade $http_upgrade; }`
+  return startNginx(stage, 'websocket-proxy', cores, server, '')
+}
+
 function proxyTo(upstreamPort: number): { readonly server: string; readonly upstream: string } {
   const upstream = `upstream api { server 127.0.0.1:${upstreamPort}; keepalive 512; keepalive_requests 10000; }`
   const server = `location / {
