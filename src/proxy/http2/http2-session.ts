@@ -75,7 +75,6 @@ export abstract class Http2Session<S extends Http2Stream = Http2Stream> implemen
   /** The last byte is out, or the connection failed. Streams have been told. */
   protected abstract sessionClosed(): void
   protected abstract settingsArrived(): void
-  protected pingAcknowledged(): void {}
   protected abstract logError(reason: string): void
 
   /** Sends what begins our side: the preface if we are the client, our settings, and a larger connection window. */
@@ -325,8 +324,7 @@ export abstract class Http2Session<S extends Http2Stream = Http2Stream> implemen
   #ping(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
     if (id !== 0) return this.fail(f.PROTOCOL_ERROR, 'PING on a stream')
     if (to - from !== 8) return this.fail(f.FRAME_SIZE_ERROR, 'PING of a wrong size')
-    if ((flags & f.ACK) !== 0) return this.pingAcknowledged()
-    if (this.#spend(CONTROL_COST)) this.write.frame(f.PING, f.ACK, 0, bytes.subarray(from, to))
+    if ((flags & f.ACK) === 0 && this.#spend(CONTROL_COST)) this.write.frame(f.PING, f.ACK, 0, bytes.subarray(from, to))
   }
 
   #goAway(id: number, bytes: Buffer, from: number, to: number): void {

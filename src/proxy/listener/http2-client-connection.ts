@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { Expiring } from '../deadlines.ts'
 import { FAILURES, refusalCode } from '../errors.ts'
 import { Exchange, type ExchangeEvents } from '../exchange.ts'
-import { ENHANCE_YOUR_CALM, NO_ERROR, PING, PREFACE, PROTOCOL_ERROR, WINDOW_MAX } from '../http2/frames.ts'
+import { ENHANCE_YOUR_CALM, NO_ERROR, PREFACE, PROTOCOL_ERROR, WINDOW_MAX } from '../http2/frames.ts'
 import type { FieldSink } from '../http2/hpack-decoder.ts'
 import { Http2Session } from '../http2/http2-session.ts'
 import { MAX_CONCURRENT_STREAMS, MAX_HEADER_LIST_SIZE } from '../http2/peer-settings.ts'
@@ -20,6 +20,9 @@ import { refusalText } from './refusal-text.ts'
 const STREAMS_MAX = 128
 /** After our last byte the client has this long to close, so that no reset destroys what it has not read yet. */
 const LINGER_MS = 2000
+
+/** A client that was asked to begin nothing new may have begun something before it knew: more than a round trip. */
+const GOING_AWAY_MS = 1000
 
 /** What a request is read into; used again by later requests of the connection. */
 export interface RequestSlot {
@@ -50,6 +53,7 @@ export class Http2ClientConnection
   #fresh: Http2ClientStream[] = []
   #prefaceRead = 0
   #stage: Stage = 'open'
+  readonly #grace: Expiring = { deadline: 0, sweepIndex: -1, onDeadline: () => this.#finish() }
   #isClosed = false
 
   constructor(
@@ -230,23 +234,20 @@ export class Http2ClientConnection
     if (this.#stage !== 'open') return
     this.#stage = 'announced'
     this.write.goAway(WINDOW_MAX, NO_ERROR)
-    this.write.frame(PING, 0, 0, PING_PAYLOAD)
-  }
-
-  /** The client has seen the announcement: whatever it sent before is here. */
-  protected override pingAcknowledged(): void {
-    if (this.#stage === 'announced') this.#finish()
+    this.#grace.deadline = this.context.deadlines.in(GOING_AWAY_MS)
+    this.context.deadlines.add(this.#grace)
   }
 
   #finish(): void {
+    this.context.deadlines.remove(this.#grace)
+    if (!this.isOpen) return
     this.#stage = 'finishing'
     this.write.goAway(this.lastPeerStreamId, NO_ERROR)
     if (this.streams.size === 0) this.endSocket()
   }
 
   drain(): void {
-    if (this.#stage === 'open') this.#announce()
-    else if (this.#stage === 'announced') this.#finish()
+    this.#announce()
   }
 
   protected sessionClosed(): void {
@@ -270,11 +271,11 @@ export class Http2ClientConnection
     if (this.#isClosed) return
     this.#isClosed = true
     this.context.deadlines.remove(this)
+    this.context.deadlines.remove(this.#grace)
     this.#socket.destroy()
     this.socketGone()
     this.#owner.closed(this)
   }
 }
 
-const PING_PAYLOAD = Buffer.alloc(8)
 const NOTHING: FieldSink = { field() {} }

@@ -199,9 +199,8 @@ test('a connection that has served its number of requests is told so, and loses 
   for (const id of [1, 3, 5]) client.headers(id)
   const first = await client.next(({ type }) => type === 'GOAWAY')
   assert.equal(first.payload.readUInt32BE(0), 2 ** 31 - 1)
-  const ping = await client.next(({ type }) => type === 'PING')
   // On its way before the client saw that.
-  client.headers(7).send(frame('PING', 1, 0, ping.payload))
+  client.headers(7)
   const last = await client.next(({ type }) => type === 'GOAWAY')
   assert.equal(last.payload.readUInt32BE(0), 7)
   client.send(frame('HEADERS', END_STREAM | END_HEADERS, 9, block(POST)))

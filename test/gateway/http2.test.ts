@@ -1,0 +1,120 @@
+/** HTTP/2 and gRPC as users meet them: configured, called, reloaded and ended through the real program. */
+import assert from 'node:assert/strict'
+import { connect, type ClientHttp2Session } from 'node:http2'
+import { test, type TestContext } from 'node:test'
+import { aGrpcServer, call } from '../kit/grpc-server.ts'
+import { request } from '../kit/http2-client.ts'
+import { aNode, freePort } from '../kit/nodes.ts'
+import { anUpstream, eventually } from '../kit/traffic.ts'
+
+/** Calls one after the other, on one connection until the gateway asks for another one. */
+class Caller {
+  answered = 0
+  connections = 0
+  readonly failures: string[] = []
+  readonly #url: string
+  readonly #call: (session: ClientHttp2Session) => Promise<boolean>
+  #session: ClientHttp2Session | null = null
+  #isOver = false
+  readonly #running: Promise<void>
+
+  constructor(t: TestContext, url: string, make: (session: ClientHttp2Session) => Promise<boolean>) {
+    this.#url = url
+    this.#call = make
+    this.#running = this.#run()
+    t.after(() => this.stop())
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#isOver) {
+      try {
+        if (await this.#call(this.#open())) this.answered++
+        else this.failures.push('wrong answer')
+      } catch (error) {
+        this.failures.push(String(error))
+      }
+      await new Promise(resolve => setImmediate(resolve))
+    }
+  }
+
+  #open(): ClientHttp2Session {
+    if (this.#session !== null) return this.#session
+    this.connections++
+    const session = connect(this.#url, { rejectUnauthorized: false })
+    const forget = () => {
+      if (this.#session === session) this.#session = null
+    }
+    session.on('goaway', forget).on('close', forget).on('error', forget)
+    this.#session = session
+    return session
+  }
+
+  async more(count: number): Promise<void> {
+    const wanted = this.answered + count
+    await eventually(`${count} more answers`, async () => this.answered >= wanted || this.failures.length > 0)
+  }
+
+  async stop(): Promise<void> {
+    this.#isOver = true
+    await this.#running
+    this.#session?.destroy()
+  }
+}
+
+test('gRPC with plugins, and HTTP/2 of both kinds, over reloads and the end of the node without a lost call', async t => {
+  const [server, upstream] = [await aGrpcServer(t), await anUpstream(t)]
+  const [port, tlsPort] = [await freePort(), await freePort()]
+  const node = aNode(t, {
+    storage: 'memory',
+    declarative_config_string: JSON.stringify({
+      _format_version: '3.0',
+      services: [
+        {
+          name: 'echo',
+          url: `grpc://127.0.0.1:${server.port}`,
+          routes: [{ name: 'echo', protocols: ['grpc', 'grpcs'], paths: ['/test.Echo'] }],
+          plugins: [{ name: 'key-auth' }],
+        },
+        { name: 'plain', url: upstream.url, routes: [{ name: 'plain', paths: ['/plain'] }] },
+      ],
+      consumers: [{ username: 'c', keyauth_credentials: [{ key: 'the-key' }] }],
+    }),
+    proxy_listen: `127.0.0.1:${port} http2, 127.0.0.1:${tlsPort} http2 ssl`,
+    admin_listen: 'off',
+    status_listen: 'off',
+    nginx_worker_processes: '2',
+  })
+  await node.start()
+  const first = connect(`http://127.0.0.1:${port}`)
+  t.after(() => first.destroy())
+  const refused = await call(first, 'Unary', ['x'])
+  assert.deepEqual(
+    [refused.headers[':status'], refused.status, refused.message],
+    [401, '16', 'No API key found in request'],
+  )
+  const granted = await call(first, 'Unary', ['x'], { apikey: 'the-key' })
+  assert.deepEqual([granted.status, granted.messages], ['0', ['echo x']])
+  assert.equal(server.calls[0]!['x-consumer-username'], 'c')
+  const callers = [
+    new Caller(t, `http://127.0.0.1:${port}`, async session => {
+      const { status, messages } = await call(session, 'Unary', ['hello'], { apikey: 'the-key' })
+      return status === '0' && messages[0] === 'echo hello'
+    }),
+    new Caller(t, `https://127.0.0.1:${tlsPort}`, async session => (await request(session, '/plain')).status === 200),
+  ]
+  for (let round = 0; round < 2; round++) {
+    await Promise.all(callers.map(caller => caller.more(30)))
+    const before = node.workerProcessIds()
+    const { status, stderr } = await node.kong('reload')
+    assert.equal(status, 0, stderr)
+    await eventually('the workers of before to be gone', async () =>
+      node.workerProcessIds().every(pid => !before.includes(pid)),
+    )
+  }
+  await Promise.all(callers.map(caller => caller.more(30)))
+  for (const caller of callers) {
+    await caller.stop()
+    assert.deepEqual(caller.failures, [])
+    assert.ok(caller.connections >= 3, `${caller.connections} connections`)
+  }
+})
