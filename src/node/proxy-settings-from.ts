@@ -1,4 +1,5 @@
 /** kong.conf as the proxy wants it: what `proxy/` needs of the settings, parsed and with its defaults. */
+import { createPrivateKey } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ProxySettings } from '../proxy/proxy-settings.ts'
@@ -137,11 +138,17 @@ export function listenerCertificates(
   const { given, made } = CERTIFICATE_SETTINGS[listener]
   const certs = settings[`${given}_cert`] ?? []
   const keys = settings[`${given}_cert_key`] ?? []
-  if (certs.length > 0) return certs.map((cert, index) => ({ cert, key: keys[index]! }))
+  if (certs.length > 0) return lastOfEachType(certs.map((cert, index) => ({ cert, key: keys[index]! })))
   return made
     .map(name => join(settings.prefix, 'ssl', name))
     .filter(path => existsSync(`${path}.crt`))
     .map(path => ({ cert: readFileSync(`${path}.crt`, 'utf8'), key: readFileSync(`${path}.key`, 'utf8') }))
+}
+
+/** As in nginx: OpenSSL has room for one certificate of each type of key, and the last one stays. */
+function lastOfEachType<Identity extends { readonly key: string }>(identities: readonly Identity[]): Identity[] {
+  const byType = new Map(identities.map(identity => [createPrivateKey(identity.key).asymmetricKeyType, identity]))
+  return [...byType.values()]
 }
 
 /** PEM of all that are named, or null when the system's store is all there is. */
