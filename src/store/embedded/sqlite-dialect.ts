@@ -4,18 +4,27 @@ import {
   type CompiledQuery,
   type DatabaseConnection,
   type Dialect,
+  Kysely,
   type QueryResult,
   SqliteAdapter,
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely'
+import { withDirect } from '../sql/direct.ts'
+import type { Sql } from '../sql/engine.ts'
+import type { StoredColumns } from '../sql/kept-statements.ts'
 
 // Every entity needs about ten statements; beyond this, one-off texts (IN lists, imports) would grow it without end.
 const statementsMax = 1000
 
 /** The connection is the caller's: it begins, commits and closes. */
-export function sqliteDialect(database: DatabaseSync): Dialect {
-  const connection = sqliteConnection(database)
+export function sqliteSql(database: DatabaseSync): Sql {
+  const prepare = keptStatements(database)
+  const db: Sql = new Kysely({ dialect: sqliteDialect(sqliteConnection(prepare)) })
+  return withDirect(db, (text, values) => readAll(prepare(text), values as SQLInputValue[]))
+}
+
+function sqliteDialect(connection: DatabaseConnection): Dialect {
   const refuse = async () => {
     throw new Error('transactions belong to the engine, not to the query builder')
   }
@@ -35,9 +44,9 @@ export function sqliteDialect(database: DatabaseSync): Dialect {
   }
 }
 
-function sqliteConnection(database: DatabaseSync): DatabaseConnection {
+function keptStatements(database: DatabaseSync): (sql: string) => StatementSync {
   const statements = new Map<string, StatementSync>()
-  const prepare = (sql: string): StatementSync => {
+  return sql => {
     const known = statements.get(sql)
     if (known !== undefined) return known
     const statement = database.prepare(sql)
@@ -45,6 +54,9 @@ function sqliteConnection(database: DatabaseSync): DatabaseConnection {
     statements.set(sql, statement)
     return statement
   }
+}
+
+function sqliteConnection(prepare: (sql: string) => StatementSync): DatabaseConnection {
   return {
     async executeQuery<R>({ sql, parameters, query }: CompiledQuery): Promise<QueryResult<R>> {
       const statement = prepare(sql)
@@ -61,14 +73,14 @@ function sqliteConnection(database: DatabaseSync): DatabaseConnection {
 }
 
 /** The driver refuses to read integers from 2⁵³ on, which Kong's largest priority is: such rows are read again with BigInts, which cost more. */
-function readAll(statement: StatementSync, values: SQLInputValue[]): unknown[] {
+function readAll(statement: StatementSync, values: SQLInputValue[]): StoredColumns[] {
   try {
-    return statement.all(...values)
+    return statement.all(...values) as StoredColumns[]
   } catch (error) {
     if ((error as { code?: string }).code !== 'ERR_OUT_OF_RANGE') throw error
     statement.setReadBigInts(true)
     try {
-      return statement.all(...values)
+      return statement.all(...values) as StoredColumns[]
     } finally {
       statement.setReadBigInts(false)
     }

@@ -3,12 +3,11 @@ import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { scheduler } from 'node:timers/promises'
-import { Kysely } from 'kysely'
 import type { Clock } from '../../base/clock.ts'
 import { StoreError } from '../errors.ts'
-import type { ConstraintBreach, HeadNews, Sql, SqlEngine } from '../sql/engine.ts'
+import type { ConstraintBreach, HeadNews, SqlEngine } from '../sql/engine.ts'
 import { nextVersionOf } from './next-version.ts'
-import { sqliteDialect } from './sqlite-dialect.ts'
+import { sqliteSql } from './sqlite-dialect.ts'
 import { WriteQueue } from '../sql/write-queue.ts'
 
 export interface SqliteEngineOptions {
@@ -37,7 +36,7 @@ interface SqliteError {
 export function openSqliteEngine({ path, clock, pollMs = 20 }: SqliteEngineOptions): SqlEngine {
   const { writer, reader } = openFile(path)
   const queue = new WriteQueue({
-    db: kysely(writer),
+    db: sqliteSql(writer),
     begin: () => beginImmediate(writer, clock),
     run: sql => writer.exec(sql),
     clock,
@@ -53,7 +52,7 @@ export function openSqliteEngine({ path, clock, pollMs = 20 }: SqliteEngineOptio
     for (const listener of listeners) listener(null)
   })
   const snapshots = new Set<DatabaseSync>()
-  const committed = kysely(reader)
+  const committed = sqliteSql(reader)
   return {
     capabilities: {
       writes: true,
@@ -79,7 +78,7 @@ export function openSqliteEngine({ path, clock, pollMs = 20 }: SqliteEngineOptio
       snapshots.add(connection)
       connection.exec('BEGIN')
       return {
-        db: kysely(connection),
+        db: sqliteSql(connection),
         end() {
           if (snapshots.delete(connection)) connection.close()
         },
@@ -99,10 +98,6 @@ export function openSqliteEngine({ path, clock, pollMs = 20 }: SqliteEngineOptio
       writer.close()
     },
   }
-}
-
-function kysely(connection: DatabaseSync): Sql {
-  return new Kysely({ dialect: sqliteDialect(connection) })
 }
 
 function openFile(path: string): { readonly writer: DatabaseSync; readonly reader: DatabaseSync } {

@@ -8,6 +8,7 @@ import {
   PostgresQueryCompiler,
   type QueryResult,
 } from 'kysely'
+import { withDirect } from '../sql/direct.ts'
 import type { Sql } from '../sql/engine.ts'
 import type { Answer } from './connection.ts'
 
@@ -28,7 +29,7 @@ export function postgresSql(execute: Execute): Sql {
   const refuse = async () => {
     throw new Error('transactions belong to the engine, not to the query builder')
   }
-  return new Kysely({
+  const db: Sql = new Kysely({
     dialect: {
       createAdapter: () => new PostgresAdapter(),
       createQueryCompiler: () => new PostgresQueryCompiler(),
@@ -44,4 +45,5 @@ export function postgresSql(execute: Execute): Sql {
       }),
     },
   })
+  return withDirect(db, async (text, values) => (await execute(text, values)).rows)
 }
