@@ -6,6 +6,7 @@ import { join } from 'node:path'
 const ALL = [
   'proxy-cpu',
   'http2-cpu',
+  'routes',
   'propagation',
   'churn',
   'start',
