@@ -90,6 +90,8 @@ export class PluginTable {
       positions.push(position)
       anonymous.push(instance)
     }
+    // Thousands of routes have no plugin at all.
+    if (positions.length === 0) return NO_PLUGINS
     const plan = resolved(anonymous)
     if (consumerIndependent) return { consumerIndependent, anonymous: plan, forConsumer: () => plan }
     return {
@@ -167,3 +169,6 @@ function resolved(instances: readonly (PluginInstance | null)[]): ResolvedPlan {
     hasLog: instances.some(instance => instance?.handlers.log !== undefined),
   }
 }
+
+const EMPTY_PLAN = resolved([])
+const NO_PLUGINS: PluginPlan = { consumerIndependent: true, anonymous: EMPTY_PLAN, forConsumer: () => EMPTY_PLAN }
