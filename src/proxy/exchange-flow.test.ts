@@ -12,10 +12,8 @@ test('a connection uses one upstream connection when it sends 1,000 requests in 
   const client = await aClient(t, gateway.port)
   for (let i = 0; i < 1000; i++) assert.equal((await client.send(get(`/${i}`)).answer()).body, `GET /${i}`)
   assert.equal(upstream.connections, 1)
-  assert.deepEqual(
-    { ...gateway.engine.stats() },
-    { accepted: 1, active: 1, handled: 1, requests: 1000, reading: 0, writing: 0, waiting: 1 },
-  )
+  const ofHttp = { accepted: 1, active: 1, handled: 1, requests: 1000, reading: 0, writing: 0, waiting: 1 }
+  assert.deepEqual({ ...gateway.engine.stats() }, { ...ofHttp, streamAccepted: 0, streamActive: 0 })
 })
 
 test('50 pipelined requests are answered in order, whatever pieces they come in', async t => {

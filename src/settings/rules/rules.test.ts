@@ -105,7 +105,7 @@ const REFUSED: readonly [env: Readonly<Record<string, string>>, error: string][]
   [{ pg_pool_size: '1.5' }, 'pg_pool_size must be an integer greater than 0'],
   [
     { proxy_access_log: 'logs/a.log nope' },
-    "proxy_access_log: unknown log format 'nope' (kong_log_format, combined, json)",
+    "proxy_access_log: unknown log format 'nope' (kong_log_format, combined, readable, json)",
   ],
   [
     { proxy_access_log: 'logs/a.log mine', nginx_http_log_format: "mine '$nope'" },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { systemClock } from '../../base/clock.ts'
+import { manualClock } from '../../../test/kit/config-rows.ts'
 import type { Answered, Sql } from './engine.ts'
 import { RolledBack, WriteQueue } from './write-queue.ts'
 
@@ -21,7 +21,7 @@ function recordingQueue({ fails, begin = async () => {} }: { fails?: string; beg
       statements.push(sql)
       if (sql === fails) throw new Error(`${sql} failed`)
     },
-    clock: systemClock,
+    clock: manualClock(),
   })
   return { queue, statements }
 }
@@ -98,7 +98,7 @@ function pipeliningQueue() {
       if (/^(COMMIT|ROLLBACK)/.test(sql)) isVoid = false
       if (sql === 'COMMIT' && wasVoid) throw new RolledBack('rolled back')
     },
-    clock: systemClock,
+    clock: manualClock(),
   })
   const write =
     (name: string, isGood = true) =>
