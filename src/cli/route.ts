@@ -1,4 +1,5 @@
 /** `kong route test`: which route a request would take, to which service, through which plugins, and why. */
+import { isIP } from 'node:net'
 import type { NamedRow } from '../declarative/naming.ts'
 import type { EntityCatalog } from '../entities/catalog.ts'
 import type { RouterFlavor } from '../entities/routes.ts'
@@ -92,12 +93,14 @@ function requestOf({ positionals, options }: Invocation): TestedRequest {
   if (url === null || !/^https?:$/.test(url.protocol)) {
     throw new CliError(`'${given}' is no URL; write http://host/path or https://host/path`)
   }
+  const clientIp = options['client-ip'] ?? '127.0.0.1'
+  if (isIP(clientIp) === 0) throw new CliError(`--client-ip: '${clientIp}' is no IP address`)
   return {
     method: method.toUpperCase(),
     url,
     headers: headersOf(options['header']),
     consumer: options['consumer'] ?? null,
-    clientIp: options['client-ip'] ?? '127.0.0.1',
+    clientIp,
   }
 }
 

@@ -202,6 +202,7 @@ test('kong route test ends with 2 when no route fits, and shows what each lacks'
     ['G T', '/'],
     ['GET', '/', '-H', 'nothing'],
     ['GET', '/', '--consumer', 'bob'],
+    ['GET', '/', '--client-ip', 'here'],
   ]) {
     const { code, err } = await kong('route', 'test', ...args, '-f', 'kong.yml')
     assert.equal(code, 1, args.join(' '))

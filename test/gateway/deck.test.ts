@@ -89,6 +89,9 @@ test('decK works with a node as with Kong', { skip: deckIsMissing(), timeout: 30
     assert.deepEqual(await sync('b.yaml', '--select-tag', 'team-b'), { created: 2, updated: 0, deleted: 0 })
     write('b.yaml', mine('bob'))
     assert.deepEqual(await sync('b.yaml', '--select-tag', 'team-b'), { created: 0, updated: 0, deleted: 1 })
+    const asked = ['config', 'diff', join(folder, 'b.yaml'), '--select-tag', 'team-b', '--admin-url', admin]
+    const same = await runKong(asked, node.environment)
+    assert.deepEqual([same.status, same.stdout], [0, 'no changes\n'], same.stderr)
     const dumped = await works('gateway', 'dump', '--yes', '--select-tag', 'team-b', '-o', '-')
     assert.match(dumped, /username: bob/)
     assert.doesNotMatch(dumped, /alice/)
