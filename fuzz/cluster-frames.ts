@@ -38,6 +38,14 @@ const FROM_DATA_PLANE: readonly FromDataPlane[] = [
   { type: 'nack', version: 7, entity: 'routes', key: ID, field: 'paths', message: 'wrong' },
   { type: 'nack', version: 7, entity: '', key: '', field: null, message: '' },
   { type: 'resync', reason: 'hash' },
+  { type: 'health', upstreams: [] },
+  {
+    type: 'health',
+    upstreams: [
+      [ID, [['a.test', '10.0.0.1', 80, true]], 3],
+      [ID, null, 0],
+    ],
+  },
   { type: 'heartbeat', ...HEAD },
   { type: 'renew' },
 ]
@@ -45,6 +53,11 @@ const FROM_CONTROL_PLANE: readonly FromControlPlane[] = [
   { type: 'welcome', node_id: ID, version: '3.9.1' },
   { type: 'snapshot', ...HEAD, encoding: 'zstd' },
   { type: 'snapshot_end', chunks: 3 },
+  { type: 'health_marks', marks: [] },
+  {
+    type: 'health_marks',
+    marks: [{ id: ID, upstream: ID, target: ID, address: '[::1]:80', healthy: false, at: 1_700_000_000_000 }],
+  },
   { type: 'heartbeat', ...HEAD },
   { type: 'certificate', certificate: '-----BEGIN CERTIFICATE-----' },
   { type: 'goodbye', reason: 'stopping' },

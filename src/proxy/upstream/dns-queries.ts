@@ -1,4 +1,5 @@
 /** One name asked for in the order of `dns_order`, until a record type has an answer. */
+import { isIP } from 'node:net'
 import type { ResolvedAddress } from './resolver.ts'
 
 export type RecordType = 'A' | 'AAAA' | 'SRV'
@@ -65,13 +66,26 @@ async function query(queries: DnsQueries, name: string, type: RecordType): Promi
   }
 }
 
+// Of an address that does not change, for as long as its record is known.
+const LITERAL_TTL_S = 60
+
+/** Records that name an address instead of a host are wrong, and usual (Kong takes them too). */
+function literal(name: string): DnsAnswer | null {
+  const ip = name.replace(/^\[|\]$/g, '')
+  if (isIP(ip) === 0) return null
+  return { ok: true, type: 'A', ttlS: LITERAL_TTL_S, addresses: [{ ip, port: null, weight: null }] }
+}
+
 /** Only the group of the lowest priority value counts; a weight of 0 counts as 1, as in Kong. */
 async function querySrv(queries: DnsQueries, name: string): Promise<Answer> {
   const records = await queries.resolveSrv(name)
   const first = Math.min(...records.map(record => record.priority))
   const group = records.filter(record => record.priority === first)
   const answers = await Promise.all(
-    group.map(async record => ({ record, answer: await queryInOrder(queries, record.name, ['A', 'AAAA']) })),
+    group.map(async record => ({
+      record,
+      answer: literal(record.name) ?? (await queryInOrder(queries, record.name, ['A', 'AAAA'])),
+    })),
   )
   const addresses: ResolvedAddress[] = []
   // Node does not tell the ttl of an SRV record; that of the addresses it leads to stands for it.

@@ -167,6 +167,16 @@ test('resolve() takes from SRV records the group of the lowest priority, with po
   })
 })
 
+test('resolve() takes SRV records that name addresses instead of hosts', async t => {
+  const records = [
+    { name: '10.0.0.1', port: 81, priority: 1, weight: 1 },
+    { name: '::1', port: 82, priority: 1, weight: 1 },
+  ]
+  const { asked, ips } = fixture(t, { 'SRV _http._tcp.test': records })
+  assert.deepEqual(await ips('_http._tcp.test'), ['10.0.0.1', '::1'])
+  assert.deepEqual(asked, ['SRV _http._tcp.test'])
+})
+
 test('resolve() reads the hosts file without asking anybody, and knows localhost', t => {
   const { resolver, asked } = fixture(t, {}, { hosts: '10.9.9.9 Box box.local # mine\n::2 box\n' })
   assert.deepEqual(ipsOf(resolver.resolve('BOX') as Resolution), ['10.9.9.9'])
