@@ -19,7 +19,7 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '4' },
-    connections: { type: 'string', default: '20' },
+    connections: { type: 'string', default: '100' },
     /** What this process is when it starts itself: the server, or a load on a port. */
     role: { type: 'string', default: 'bench' },
     port: { type: 'string', default: '0' },
