@@ -11,7 +11,8 @@ interface Idle {
 }
 
 interface Waiting {
-  resolve(): void
+  /** With a connection that has just become free, or with the right to take or open one. */
+  resolve(connection: Connection | null): void
 }
 
 export class ConnectionPool {
@@ -54,7 +55,9 @@ export class ConnectionPool {
 
   /** Whoever acquires must release. */
   async acquire(): Promise<{ readonly connection: Connection; readonly isFresh: boolean }> {
-    await this.#takeTurn()
+    const handed = await this.#takeTurn()
+    if (handed?.isUsable) return { connection: handed, isFresh: false }
+    if (handed !== null) this.#used.delete(handed)
     try {
       for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
         idle.timer.cancel()
@@ -72,7 +75,12 @@ export class ConnectionPool {
   }
 
   release(connection: Connection): void {
-    if (!this.#used.delete(connection)) return
+    if (!this.#used.has(connection)) return
+    if (!this.#closed && connection.isUsable) {
+      const next = this.#waiting.shift()
+      if (next !== undefined) return next.resolve(connection)
+    }
+    this.#used.delete(connection)
     if (this.#closed) void connection.close()
     else if (connection.isUsable) this.#keep(connection)
     this.#giveTurn()
@@ -106,17 +114,17 @@ export class ConnectionPool {
     }
   }
 
-  async #takeTurn(): Promise<void> {
+  async #takeTurn(): Promise<Connection | null> {
     if (this.#closed) throw new StoreError('database_error', 'the store is closed')
     if (this.#taken < this.#sizeMax) {
       this.#taken += 1
-      return
+      return null
     }
     const { turnMsMax, waitingMax } = this.#options
     if (this.#waiting.length >= waitingMax) {
       throw new StoreError('database_error', `more than ${waitingMax} reads wait for a connection`)
     }
-    const turn = Promise.withResolvers<void>()
+    const turn = Promise.withResolvers<Connection | null>()
     this.#waiting.push(turn)
     const timer = this.#clock.after(turnMsMax, () => {
       const at = this.#waiting.indexOf(turn)
@@ -125,7 +133,7 @@ export class ConnectionPool {
       turn.reject(new StoreError('database_error', `no connection was free within ${turnMsMax} ms`))
     })
     try {
-      await turn.promise
+      return await turn.promise
     } finally {
       timer.cancel()
     }
@@ -135,7 +143,7 @@ export class ConnectionPool {
   #giveTurn(): void {
     const next = this.#waiting.shift()
     if (next === undefined) this.#taken -= 1
-    else next.resolve()
+    else next.resolve(null)
   }
 }
 
