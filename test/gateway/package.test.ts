@@ -127,6 +127,7 @@ defineConfig({ plugins: [{ name: 'rate-limit' }] })
       encoding: 'utf8',
     })
     assert.equal(tsc.status, 0, tsc.stdout)
+    assert.equal(kong('config', 'parse', 'kong.config.ts').stdout, 'parse successful\n')
     const schema = "console.log(import.meta.resolve('silverback/kong.schema.json'))"
     const found = execFileSync(process.execPath, ['--input-type=module', '-e', schema], { cwd: app, encoding: 'utf8' })
     assert.ok(existsSync(new URL(found.trim())), found)
