@@ -26,6 +26,19 @@ export function startProxy(stage: Stage, cores: string, upstreamPort: number): P
   return startNginx(stage, 'proxy', cores, server, upstream)
 }
 
+/** The same over TLS and HTTP/1.1 towards clients. */
+export function startHttpsProxy(
+  stage: Stage,
+  cores: string,
+  upstreamPort: number,
+  { cert, key }: { readonly cert: string; readonly key: string },
+): Promise<Nginx> {
+  const { server, upstream } = proxyTo(upstreamPort)
+  const session = 'ssl_session_cache shared:SSL:10m; ssl_session_timeout 1d; ssl_session_tickets on;'
+  const tls = `ssl_certificate ${cert}; ssl_certificate_key ${key}; ssl_protocols TLSv1.2 TLSv1.3; ${session}`
+  return startNginx(stage, 'https-proxy', cores, `${tls} ${server}`, upstream, 'ssl')
+}
+
 /** The same over HTTP/2 and TLS towards clients. */
 export function startHttp2Proxy(
   stage: Stage,

@@ -7,6 +7,8 @@ const ALL = [
   'proxy-cpu',
   'http2-cpu',
   'routes',
+  'https',
+  'stream',
   'propagation',
   'churn',
   'start',

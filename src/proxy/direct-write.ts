@@ -13,12 +13,15 @@ interface PendingWrite {
   oncomplete?: (status: number) => void
   /** Set when the write was over before `oncomplete` was. */
   writeStatus?: number | null
+  /** Keeps the bytes alive until they are written. */
+  buffer?: Buffer
 }
 
 interface StreamHandle {
   readonly writeQueueSize?: number
   /** An error number, 0 for done, or what is pending. */
   writeLatin1String?: (request: object | null, text: string) => number | PendingWrite
+  writeBuffer?: (request: object | null, bytes: Buffer) => number | PendingWrite
 }
 
 let isDirectPossible: boolean | null = null
@@ -80,4 +83,28 @@ export function writeBytes(socket: Socket, bytes: Buffer, length: number): boole
   const isReady = handle != null && handle.writeQueueSize === 0 && socket.writableLength === 0 && !socket.writableEnded
   if (!isReady || isDirectPossible === false) return socket.write(Buffer.copyBytesFrom(bytes, 0, length))
   return writeText(socket, bytes.toString('latin1', 0, length))
+}
+
+/**
+ * Writes the first `length` of `bytes` as they lie there. False: the caller must leave them alone until `taken` is
+ * called, or until `drain` where the write went through the stream after all.
+ */
+export function writeInPlace(socket: Socket, bytes: Buffer, length: number, taken: () => void): boolean {
+  const handle = (socket as unknown as { _handle: StreamHandle | null })._handle
+  const isReady = handle != null && handle.writeQueueSize === 0 && socket.writableLength === 0 && !socket.writableEnded
+  if (!isReady || isDirectPossible !== true || handle.writeBuffer === undefined)
+    return socket.write(Buffer.copyBytesFrom(bytes, 0, length))
+  const data = length === bytes.length ? bytes : bytes.subarray(0, length)
+  const result = handle.writeBuffer(null, data)
+  if (result === 0) return true
+  if (typeof result === 'number' || result.writeStatus != null) {
+    fail(socket, typeof result === 'number' ? result : result.writeStatus!)
+    return true
+  }
+  result.buffer = data
+  result.oncomplete = status => {
+    fail(socket, status)
+    taken()
+  }
+  return false
 }

@@ -14,6 +14,7 @@ import type { ProxyContext } from './proxy-context.ts'
 import type { ProxySettings } from './proxy-settings.ts'
 import { RequestIds } from './request-ids.ts'
 import type { RunningConfig } from './running-config.ts'
+import { BulkBuffers } from './stream/bulk-buffers.ts'
 import { StreamFlow } from './stream/stream-flow.ts'
 import { StreamListener } from './stream/stream-listener.ts'
 import { UdpListener } from './stream/udp-listener.ts'
@@ -77,6 +78,7 @@ export function createProxyEngine(options: ProxyEngineOptions): ProxyEngine {
   const connectionsOpen = () => sizeOf(httpListeners) + sizeOf(streamListeners)
   const flow = new StreamFlow(context)
   const secureContexts = new SecureContexts(settings.tls)
+  const bulkBuffers = new BulkBuffers()
   const isRawAllowed = options.rawAccept !== false
 
   function close(): void {
@@ -92,7 +94,7 @@ export function createProxyEngine(options: ProxyEngineOptions): ProxyEngine {
         const listener =
           address.udp === true
             ? new UdpListener(address, shared)
-            : new StreamListener(address, { ...shared, secureContexts, isRawAllowed })
+            : new StreamListener(address, { ...shared, secureContexts, bulkBuffers, isRawAllowed })
         streamListeners.push(listener)
         return listener.listen(source)
       }

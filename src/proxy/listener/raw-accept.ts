@@ -9,7 +9,11 @@
 import { type Server, Socket } from 'node:net'
 
 /** Receives bytes that are overwritten as soon as it returns. */
-export type Receiver = (bytes: Buffer, length: number) => void
+export interface Receiver {
+  (bytes: Buffer, length: number): void
+  /** With `swapsBuffers`: where the next read goes to; undefined keeps the buffer that there is. */
+  nextBuffer?: () => Buffer | undefined
+}
 
 export interface AcceptOptions {
   readonly server: Server
@@ -18,6 +22,8 @@ export interface AcceptOptions {
   readonly accept: (socket: Socket) => Receiver | null
   /** Tests force the fallback. */
   readonly isRawAllowed?: boolean
+  /** Receivers may have buffers of their own; asking them costs a call per read. */
+  readonly swapsBuffers?: boolean
 }
 
 interface ServerHandle {
@@ -25,7 +31,8 @@ interface ServerHandle {
 }
 
 /** Call once the server listens. True if the raw way is in use. */
-export function acceptInto({ server, readBuffer, accept, isRawAllowed = true }: AcceptOptions): boolean {
+export function acceptInto(options: AcceptOptions): boolean {
+  const { server, readBuffer, accept, isRawAllowed = true, swapsBuffers = false } = options
   const handle = (server as unknown as { _handle: ServerHandle | null })._handle
   if (!isRawAllowed || typeof handle?.onconnection !== 'function') {
     server.on('connection', socket => attachEvents(socket, accept))
@@ -35,18 +42,18 @@ export function acceptInto({ server, readBuffer, accept, isRawAllowed = true }: 
     // A failed accept (out of file descriptors) has no handle; the next one may succeed.
     if (status !== 0 || clientHandle === undefined) return
     let receive: Receiver | null = null
-    const options = {
+    const socketOptions = {
       handle: clientHandle,
       allowHalfOpen: true,
       onread: {
-        buffer: readBuffer,
+        buffer: swapsBuffers ? () => (receive === null ? readBuffer : receive.nextBuffer?.()) : readBuffer,
         callback(length: number, bytes: Buffer) {
           receive?.(bytes, length)
           return true
         },
       },
     }
-    const socket = new Socket(options as unknown as ConstructorParameters<typeof Socket>[0])
+    const socket = new Socket(socketOptions as unknown as ConstructorParameters<typeof Socket>[0])
     receive = accept(socket)
     if (receive === null) socket.destroy()
   }

@@ -15,6 +15,7 @@ import { acceptInto, type Receiver } from '../listener/raw-accept.ts'
 import { socketUnder, TlsAcceptor } from '../listener/tls-acceptor.ts'
 import type { ProxyContext } from '../proxy-context.ts'
 import type { SecureContexts } from '../upstream/secure-contexts.ts'
+import type { BulkBuffers } from './bulk-buffers.ts'
 import { HelloOpening } from './hello-opening.ts'
 import type { StreamFlow } from './stream-flow.ts'
 import { type StreamClient, StreamSession } from './stream-session.ts'
@@ -24,6 +25,7 @@ export interface StreamListenerOptions {
   readonly context: ProxyContext
   readonly flow: StreamFlow
   readonly secureContexts: SecureContexts
+  readonly bulkBuffers: BulkBuffers
   readonly connectionsOpen: () => number
   readonly isRawAllowed: boolean
 }
@@ -40,6 +42,7 @@ export class StreamListener implements RelayOwner {
   readonly context: ProxyContext
   readonly flow: StreamFlow
   readonly secureContexts: SecureContexts
+  readonly bulkBuffers: BulkBuffers
   readonly relays = new Set<TcpRelay>()
   readonly #options: StreamListenerOptions
   readonly #server: Server = createServer({ allowHalfOpen: true })
@@ -54,6 +57,7 @@ export class StreamListener implements RelayOwner {
     this.context = options.context
     this.flow = options.flow
     this.secureContexts = options.secureContexts
+    this.bulkBuffers = options.bulkBuffers
     this.#options = options
     const events = {
       secured: (socket: TLSSocket) => this.#secured(socket),
@@ -66,7 +70,8 @@ export class StreamListener implements RelayOwner {
     const port = await listenOn(this.#server, this.address, source, this.context.log)
     const { readBuffer } = this.context
     const { isRawAllowed } = this.#options
-    acceptInto({ server: this.#server, readBuffer, accept: socket => this.#accept(socket), isRawAllowed })
+    const accept = (socket: Socket) => this.#accept(socket)
+    acceptInto({ server: this.#server, readBuffer, accept, isRawAllowed, swapsBuffers: true })
     return port
   }
 
@@ -88,14 +93,16 @@ export class StreamListener implements RelayOwner {
     const opening = new ProxyOpening(this.context, socket, this)
     this.#openings.add(opening)
     let receive: Receiver | null = null
-    return (bytes, length) => {
+    const first: Receiver = (bytes, length) => {
       if (receive !== null) return receive(bytes, length)
       const rest = opening.take(bytes, length)
       if (rest === null) return
       this.#openings.delete(opening)
       if (this.#tls === null) receive = this.#begin(socket, opening.addresses, rest)
       else receive = this.#awaitHello(socket, opening.addresses, rest)
+      first.nextBuffer = () => receive?.nextBuffer?.()
     }
+    return first
   }
 
   #awaitHello(socket: Socket, proxied: ProxiedAddresses | null, first: Buffer | null): Receiver {
@@ -107,8 +114,10 @@ export class StreamListener implements RelayOwner {
       this.#openings.delete(opening)
       receive = this.#decide(socket, this.#clientOf(socket, 'tls', proxied, hello.sni), hello.bytes)
     }
+    const begin: Receiver = (bytes, length) => receive(bytes, length)
+    begin.nextBuffer = () => receive.nextBuffer?.()
     if (first !== null && first.length > 0) receive(first, first.length)
-    return (bytes, length) => receive(bytes, length)
+    return begin
   }
 
   /** By the server name: to be decrypted here, to be passed on as it is, or nobody's. */
@@ -150,7 +159,9 @@ export class StreamListener implements RelayOwner {
     const relay = new TcpRelay(this, socket, { isRaw: true, first })
     this.relays.add(relay)
     relay.start(new StreamSession(this.context, client, relay), route)
-    return (bytes, length) => relay.clientBytes(bytes, length)
+    const receive: Receiver = (bytes, length) => relay.clientBytes(bytes, length)
+    receive.nextBuffer = () => relay.fromClient.nextBuffer()
+    return receive
   }
 
   #clientOf(socket: Socket, protocol: 'tcp' | 'tls', proxied: ProxiedAddresses | null, sni: string): StreamClient {

@@ -9,9 +9,10 @@ import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'n
 import type { PeerOutcome, Pick } from '../balancer/balancer.ts'
 import type { CompiledRoute, CompiledService } from '../compiled.ts'
 import type { Expiring } from '../deadlines.ts'
-import { writeBytes } from '../direct-write.ts'
+import { writeBytes, writeInPlace } from '../direct-write.ts'
 import type { ProxyContext } from '../proxy-context.ts'
 import { chainProblem, type SecureContexts } from '../upstream/secure-contexts.ts'
+import { type BulkBuffers, BulkDirection } from './bulk-buffers.ts'
 import type { StreamFlow } from './stream-flow.ts'
 import type { StreamSession, StreamTransport } from './stream-session.ts'
 
@@ -19,6 +20,7 @@ export interface RelayOwner {
   readonly context: ProxyContext
   readonly flow: StreamFlow
   readonly secureContexts: SecureContexts
+  readonly bulkBuffers: BulkBuffers
   closed(relay: TcpRelay): void
 }
 
@@ -30,6 +32,8 @@ const LINGER_MS = 2000
 export class TcpRelay implements StreamTransport, Expiring {
   deadline = 0
   sweepIndex = -1
+  readonly fromClient: BulkDirection
+  readonly #fromUpstream: BulkDirection
   readonly #owner: RelayOwner
   readonly #client: Socket
   readonly #isClientRaw: boolean
@@ -49,6 +53,8 @@ export class TcpRelay implements StreamTransport, Expiring {
     this.#client = client
     this.#isClientRaw = isRaw
     this.#first = first
+    this.fromClient = new BulkDirection(owner.bulkBuffers, owner.context.readBuffer)
+    this.#fromUpstream = new BulkDirection(owner.bulkBuffers, owner.context.readBuffer)
     owner.context.deadlines.add(this)
     client.pause()
     client.on('end', () => this.#clientEnded())
@@ -79,7 +85,11 @@ export class TcpRelay implements StreamTransport, Expiring {
   }
 
   #openPlain({ peer }: Pick): Socket {
-    const { readBuffer } = this.#owner.context
+    let hasBuffer = false
+    const first = () => {
+      hasBuffer = true
+      return this.#owner.context.readBuffer
+    }
     this.#isUpstreamRaw = true
     const upstream: Socket = connectPlain({
       host: peer.ip,
@@ -87,7 +97,8 @@ export class TcpRelay implements StreamTransport, Expiring {
       noDelay: true,
       allowHalfOpen: true,
       onread: {
-        buffer: readBuffer,
+        // A socket that begins asks once before its first read.
+        buffer: () => this.#fromUpstream.nextBuffer() ?? (hasBuffer ? (undefined as never) : first()),
         callback: (length, bytes) => {
           this.#upstreamBytes(bytes as Buffer, length, true)
           return true
@@ -141,7 +152,9 @@ export class TcpRelay implements StreamTransport, Expiring {
     const session = this.#session!
     session.receivedBytes += length
     session.upstreamSentBytes += length
-    const goesOn = this.#pass(this.#upstream!, bytes, length, this.#isClientRaw && this.#isUpstreamRaw)
+    const goesOn = this.#isUpstreamRaw
+      ? this.#passRaw(this.fromClient, this.#client, this.#upstream!, bytes, length)
+      : this.#pass(this.#upstream!, bytes, length)
     if (!goesOn) this.#client.pause()
     this.#touch(!goesOn)
   }
@@ -151,15 +164,32 @@ export class TcpRelay implements StreamTransport, Expiring {
     const session = this.#session!
     session.upstreamReceivedBytes += length
     session.sentBytes += length
-    const goesOn = this.#pass(this.#client, bytes, length, isRaw && this.#isClientRaw)
+    const goesOn =
+      isRaw && this.#isClientRaw
+        ? this.#passRaw(this.#fromUpstream, this.#upstream!, this.#client, bytes, length)
+        : this.#pass(this.#client, bytes, length)
     if (!goesOn) this.#upstream!.pause()
     this.#touch(!goesOn)
   }
 
-  #pass(to: Socket, bytes: Buffer, length: number, isRaw: boolean): boolean {
-    if (isRaw) return writeBytes(to, bytes, length)
-    const isShared = bytes.buffer === this.#owner.context.readBuffer.buffer
-    return to.write(isShared ? Buffer.copyBytesFrom(bytes, 0, length) : bytes)
+  /** Between two plain sockets: without a copy where the direction has a buffer of its own. */
+  #passRaw(direction: BulkDirection, from: Socket, to: Socket, bytes: Buffer, length: number): boolean {
+    direction.noteRead(length)
+    if (!direction.owns(bytes)) return writeBytes(to, bytes, length)
+    direction.isPending = true
+    const goesOn = writeInPlace(to, bytes, length, () => {
+      direction.isPending = false
+      this.#resume(from)
+    })
+    // Where it went through the stream it was copied.
+    if (goesOn || to.writableLength > 0) direction.isPending = false
+    return goesOn
+  }
+
+  #pass(to: Socket, bytes: Buffer, length: number): boolean {
+    const isOwned = bytes.length === length && bytes.buffer !== this.#owner.context.readBuffer.buffer
+    const isHeld = this.fromClient.owns(bytes) || this.#fromUpstream.owns(bytes)
+    return to.write(isOwned && !isHeld ? bytes : Buffer.copyBytesFrom(bytes, 0, length))
   }
 
   #touch(isStuck = false): void {
@@ -249,6 +279,8 @@ export class TcpRelay implements StreamTransport, Expiring {
   #close(): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
+    this.fromClient.release()
+    this.#fromUpstream.release()
     this.#owner.context.deadlines.remove(this)
     if (this.#session !== null) this.#owner.flow.ended(this.#session)
     this.#owner.closed(this)
