@@ -78,6 +78,7 @@ function answered(socket: ReturnType<typeof connect>, bytes: number): Promise<vo
       resolve()
     }
     socket.on('data', receive)
+    socket.setMaxListeners(0)
     socket.once('close', () => reject(new Error(`closed within an answer: ${head.slice(0, 100)} ${body}`)))
   })
 }

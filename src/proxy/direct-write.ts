@@ -44,9 +44,8 @@ export function writeText(socket: Socket, text: string): boolean {
 
 /** Bytes that the kernel has not taken yet; falls as it takes them. */
 export function unsentBytes(socket: Socket): number {
-  if (socket.writableLength === 0) return 0
   const handle = (socket as unknown as { _handle: StreamHandle | null })._handle
-  return handle?.writeQueueSize ?? socket.writableLength
+  return handle?.writeQueueSize || socket.writableLength
 }
 
 /** The same through the stream: for TLS, whose handle is another thing. */

@@ -8,6 +8,8 @@ import { closeSync, mkdirSync, openSync, readSync, unlinkSync, writeSync } from 
 import { join } from 'node:path'
 
 let serial = 0
+/** What was read last, of any file: whoever wants it longer copies it. */
+let piece = Buffer.alloc(0)
 
 export class SpoolFile {
   length = 0
@@ -30,12 +32,13 @@ export class SpoolFile {
     }
   }
 
-  /** Bytes from `position` on, at most `bytesMax`; none at the end. */
+  /** Bytes from `position` on, at most `bytesMax`; none at the end. Good until the next read. */
   read(position: number, bytesMax: number): Buffer {
-    const piece = Buffer.allocUnsafe(Math.min(bytesMax, this.length - position))
-    const count = readSync(this.#descriptor, piece, 0, piece.length, position)
-    if (count < piece.length) throw new Error(`the spool file ends after ${position + count} of ${this.length} bytes`)
-    return piece
+    if (piece.length < bytesMax) piece = Buffer.allocUnsafeSlow(bytesMax)
+    const wanted = Math.min(bytesMax, this.length - position)
+    const count = readSync(this.#descriptor, piece, 0, wanted, position)
+    if (count < wanted) throw new Error(`the spool file ends after ${position + count} of ${this.length} bytes`)
+    return piece.subarray(0, wanted)
   }
 
   close(): void {

@@ -3,13 +3,13 @@ import { OTHER } from './header-ids.ts'
 import type { TrailerSection } from './chunked-decoder.ts'
 
 /** Up to here a string is cheaper than a buffer; above, copying the payload once is. */
-const STRING_BYTES_MAX = 8 * 1024
+export const TEXT_BYTES_MAX = 8 * 1024
 
 /** The result shares no memory with `bytes`, which may be overwritten once this returns. */
 export function joinBytes(head: string, bytes: Buffer, from: number, to: number, tail: string): string | Buffer {
   const length = to - from
   if (length === 0) return head + tail
-  if (length <= STRING_BYTES_MAX) return head + bytes.toString('latin1', from, to) + tail
+  if (length <= TEXT_BYTES_MAX) return head + bytes.toString('latin1', from, to) + tail
   const joined = Buffer.allocUnsafe(head.length + length + tail.length)
   joined.write(head, 0, 'latin1')
   bytes.copy(joined, head.length, from, to)

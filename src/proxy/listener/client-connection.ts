@@ -11,13 +11,14 @@ import { FAILURES, refusalCode } from '../errors.ts'
 import { type ClientSide, Exchange, type ExchangeEvents } from '../exchange.ts'
 import { ChunkedDecoder } from '../http/chunked-decoder.ts'
 import { HEAD_TOO_LARGE, NEED_MORE } from '../http/head-scanner.ts'
-import { joinBytes } from '../http/joined-bytes.ts'
+import { joinBytes, TEXT_BYTES_MAX } from '../http/joined-bytes.ts'
 import { CHUNKED, RequestHead } from '../http/request-head.ts'
 import type { ProxyContext } from '../proxy-context.ts'
 import { RequestBody } from '../request-body.ts'
 import { RouterView } from '../router-view.ts'
 import type { RouterInput } from '../router/router.ts'
 import type { ConnectionOwner, OpenConnection } from './open-connection.ts'
+import { writePiece } from '../write-piece.ts'
 import { refusalText } from './refusal-text.ts'
 
 /** A body that nobody wants is read to its end up to this size, to keep the connection; a larger one ends it. */
@@ -332,9 +333,14 @@ export class ClientConnection implements ClientSide, OpenConnection, Expiring {
 
   write(head: string, bytes: Buffer | null, from: number, to: number, tail: string): boolean {
     if (this.#state !== 'open') return true
-    const data = bytes === null ? head + tail : joinBytes(head, bytes, from, to, tail)
-    if (data.length === 0) return true
-    const goesOn = typeof data === 'string' ? this.#writeText(this.#socket, data) : this.#socket.write(data)
+    let goesOn: boolean
+    if (bytes !== null && to - from > TEXT_BYTES_MAX) {
+      goesOn = writePiece(this.#socket, this.tls === null, head, bytes, from, to, tail)
+    } else {
+      const text = bytes === null || from === to ? head + tail : head + bytes.toString('latin1', from, to) + tail
+      if (text === '') return true
+      goesOn = this.#writeText(this.#socket, text)
+    }
     if (!goesOn) this.#awaitDrain()
     return goesOn
   }
@@ -413,7 +419,7 @@ export class ClientConnection implements ClientSide, OpenConnection, Expiring {
     const exchange = this.#exchange
     const unsent = unsentBytes(this.#socket)
     if (unsent > 0 && unsent !== this.#unsentBytes) return this.#awaitDrain()
-    if (exchange !== null && this.#bodyLeft !== 0 && exchange.sentHead === '' && this.#socket.writableLength === 0) {
+    if (exchange !== null && this.#bodyLeft !== 0 && exchange.sentHead === '' && unsent === 0) {
       this.#mustClose = true
       return this.#events.bodyRefused(exchange, 'request_timeout')
     }

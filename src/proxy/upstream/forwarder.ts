@@ -101,14 +101,18 @@ export class Forwarder implements ConnectionConsumer<Exchange> {
     const upstream = exchange.upstream!
     if (from === to && !body.isComplete) return
     if (body.isReplayable) body.release()
-    const data =
-      body.isChunked && !upstream.isHttp2
-        ? joinBytes(chunkHead(from, to), bytes, from, to, chunkTail(from, to, body.isComplete, body.trailers))
-        : joinBytes('', bytes, from, to, '')
-    const goesOn = upstream.write(data)
+    const isChunked = body.isChunked && !upstream.isHttp2
+    const head = isChunked ? chunkHead(from, to) : ''
+    const tail = isChunked ? chunkTail(from, to, body.isComplete, body.trailers) : ''
+    const goesOn = this.#writePiece(upstream, head, bytes, from, to, tail)
     if (upstream instanceof Http2UpstreamStream && body.isComplete) upstream.endBody(body.trailers)
     if (body.isComplete) upstream.expectAnswer()
     else if (!goesOn) exchange.client.pauseBody()
+  }
+
+  #writePiece(upstream: Connection, head: string, bytes: Buffer, from: number, to: number, tail: string): boolean {
+    if (upstream instanceof UpstreamConnection) return upstream.writePiece(head, bytes, from, to, tail)
+    return upstream.write(joinBytes(head, bytes, from, to, tail))
   }
 
   #pickPeer(exchange: Exchange): void {
@@ -235,7 +239,7 @@ export class Forwarder implements ConnectionConsumer<Exchange> {
       for (;;) {
         const piece = exchange.body!.nextSpooled()
         if (piece === null) return connection.expectAnswer()
-        if (!connection.write(piece)) return
+        if (!this.#writePiece(connection, '', piece, 0, piece.length, '')) return
       }
     } catch (error) {
       this.#context.log.crit('a buffered request body could not be read', { message: String(error) })

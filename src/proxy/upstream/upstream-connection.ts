@@ -9,8 +9,10 @@ import type { Deadlines, Expiring } from '../deadlines.ts'
 import { unsentBytes, writeStreamText, writeText } from '../direct-write.ts'
 import { ChunkedDecoder } from '../http/chunked-decoder.ts'
 import { NEED_MORE } from '../http/head-scanner.ts'
+import { TEXT_BYTES_MAX } from '../http/joined-bytes.ts'
 import { CHUNKED } from '../http/request-head.ts'
 import { ResponseHead, UNTIL_CLOSE } from '../http/response-head.ts'
+import { writePiece } from '../write-piece.ts'
 import type { UpstreamConsumer, UpstreamFailure, UpstreamSide } from './upstream-side.ts'
 
 /** Larger response heads are refused, as nginx refuses those above `proxy_buffer_size`, but later. */
@@ -81,7 +83,7 @@ export class UpstreamConnection<Owner> implements UpstreamSide, Expiring {
   }
 
   get isDrained(): boolean {
-    return this.#socket.writableLength === 0
+    return unsentBytes(this.#socket) === 0
   }
 
   get isIdle(): boolean {
@@ -124,6 +126,14 @@ export class UpstreamConnection<Owner> implements UpstreamSide, Expiring {
   /** Writes text, or bytes that the caller will not touch again. False when no more should be written for now. */
   write(data: string | Buffer): boolean {
     const goesOn = typeof data === 'string' ? this.#writeText(this.#socket, data) : this.#socket.write(data)
+    if (!goesOn) this.#awaitDrain()
+    return goesOn
+  }
+
+  /** The same for payload that the caller will overwrite, and what goes around it. */
+  writePiece(head: string, bytes: Buffer, from: number, to: number, tail: string): boolean {
+    if (to - from <= TEXT_BYTES_MAX) return this.write(head + bytes.toString('latin1', from, to) + tail)
+    const goesOn = writePiece(this.#socket, this.#writeText === writeText, head, bytes, from, to, tail)
     if (!goesOn) this.#awaitDrain()
     return goesOn
   }
