@@ -83,37 +83,42 @@ export class CandidateList {
   /** Most lists have one member: it stands here, and there is no array. */
   #only: Candidate | null = null
   #ranked: Candidate[] | null = null
+  /** In the place of the array, from when it was long until it is empty: to keep both would cost each change dear. */
   #division: Division | null = null
+  #size = 0
 
   get isEmpty(): boolean {
-    return this.#only === null && this.#ranked === null
+    return this.#size === 0
   }
 
   insert(candidate: Candidate): void {
-    if (this.isEmpty) {
-      this.#only = candidate
-      return
-    }
-    if (this.#ranked === null) {
-      this.#ranked = [this.#only!]
-      this.#only = null
-    }
-    insertRanked(this.#ranked, candidate)
-    if (this.#division !== null) this.#division.insert(candidate)
-    else if (this.#ranked.length > WALK_MAX) this.#division = new Division(this.#ranked)
+    this.#size++
+    if (this.#size === 1) this.#only = candidate
+    else if (this.#division !== null) this.#division.insert(candidate)
+    else this.#insertRanked(candidate)
   }
 
-  remove(candidate: Candidate): void {
-    if (this.#ranked === null) {
-      if (this.#only !== null && isSame(this.#only, candidate)) this.#only = null
-      return
-    }
-    removeRanked(this.#ranked, candidate)
-    if (this.#ranked.length <= WALK_MAX) this.#division = null
-    else this.#division?.remove(candidate)
-    if (this.#ranked.length > 1) return
-    this.#only = this.#ranked[0] ?? null
+  #insertRanked(candidate: Candidate): void {
+    this.#ranked ??= [this.#only!]
+    this.#only = null
+    insertRanked(this.#ranked, candidate)
+    if (this.#ranked.length <= WALK_MAX) return
+    this.#division = new Division(this.#ranked)
     this.#ranked = null
+  }
+
+  /** The candidate must be in the list. */
+  remove(candidate: Candidate): void {
+    this.#size--
+    if (this.#division !== null) {
+      this.#division.remove(candidate)
+      if (this.#size === 0) this.#division = null
+    } else if (this.#ranked !== null) {
+      removeRanked(this.#ranked, candidate)
+      if (this.#size > 1) return
+      this.#only = this.#ranked[0]!
+      this.#ranked = null
+    } else this.#only = null
   }
 
   search(search: Search): void {
