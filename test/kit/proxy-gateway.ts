@@ -1,4 +1,5 @@
 /** A proxy engine on a port of its own, with routes, peers and plugin handlers given as plain objects. */
+import { rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -14,6 +15,10 @@ import { createProxyEngine, type ProxyEngine } from '../../src/proxy/engine.ts'
 import type { ProxySettings } from '../../src/proxy/proxy-settings.ts'
 import type { RunningConfig } from '../../src/proxy/running-config.ts'
 import type { PhaseHandlers } from '../../src/sdk/sdk.ts'
+
+/** Made only by tests with large bodies, and gone with the process. */
+const BODY_FOLDER = join(tmpdir(), `silverback-bodies-${process.pid}`)
+process.once('exit', () => rmSync(BODY_FOLDER, { recursive: true, force: true }))
 
 export const proxySettings: ProxySettings = {
   listeners: [],
@@ -47,7 +52,7 @@ export const proxySettings: ProxySettings = {
     sendTimeoutMs: 60_000,
     bufferedBodyBytesMax: 8 * 1024 * 1024,
   },
-  bodyFolder: join(tmpdir(), `silverback-bodies-${process.pid}`),
+  bodyFolder: BODY_FOLDER,
   connectionsMax: 0,
   charset: 'UTF-8',
   errorDefaultType: 'text/plain',
