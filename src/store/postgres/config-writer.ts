@@ -58,19 +58,20 @@ export class ConfigWriter {
     await this.#connection?.close()
   }
 
-  /** Sends the question for the lock; what is sent after it waits in the database until it is had. */
+  /** The lock is had before anything is sent that rests on it. */
   async #begin(): Promise<void> {
     const connection = await this.#open()
     this.#failure = null
     this.#hasLock = false
     // It waits for nobody, so it finds out a server that says nothing.
     connection.query('begin').catch(error => this.#note(error))
-    this.#query(lockHead).then(
-      () => {
-        this.#hasLock = true
-      },
-      error => this.#note(isLockTimeout(error) ? lockedByAnother(error) : error),
-    )
+    try {
+      await this.#query(lockHead)
+      this.#hasLock = true
+    } catch (error) {
+      this.#send('rollback')
+      throw isLockTimeout(error) ? lockedByAnother(error) : error
+    }
   }
 
   #query(text: string, values: readonly unknown[] = []): Promise<Answer> {
