@@ -1,5 +1,5 @@
 /** The next version of the configuration, its change log and the word to other nodes, in one statement of PostgreSQL. */
-import { CompiledQuery } from 'kysely'
+import { directOf } from '../sql/direct.ts'
 import type { NextVersion, Sql, VersionChanges } from '../sql/engine.ts'
 
 /** The XOR of two hashes of 32 hexadecimal digits, in halves that fit a 64-bit integer. */
@@ -28,10 +28,8 @@ const text = `
 
 export async function nextVersion(db: Sql, changes: VersionChanges, channel: string): Promise<NextVersion> {
   const { digests, entities, keys } = changes
-  const { rows } = await db.executeQuery<Record<string, unknown>>(
-    CompiledQuery.raw(text, [digests, entities, keys, channel]),
-  )
-  const row = rows[0]
+  // Sent before this function gives way to others, since the commit follows it without waiting.
+  const [row] = await directOf(db)(text, [digests, entities, keys, channel])
   if (row === undefined) throw new Error('invariant broken: the database has a state')
   const position = (value: unknown) => (value === null ? null : Number(value))
   return {

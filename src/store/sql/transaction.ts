@@ -23,6 +23,7 @@ import {
   uniqueViolation,
 } from '../violations.ts'
 import { PendingChanges } from './change-log.ts'
+import { directOf } from './direct.ts'
 import type { Sql, SqlEngine } from './engine.ts'
 import type { StoredColumns } from './kept-statements.ts'
 import { SqlReads } from './reads.ts'
@@ -262,7 +263,9 @@ export class SqlTransaction extends SqlReads implements StoreTransaction {
     const tags = tagsOf(row)
     if (tags.length === 0) return
     const rows = [...new Set(tags)].map(tag => ({ tag, entity_name: table.name, entity_id: key }))
-    await this.#write(table, row, () => this.db.insertInto('entity_tags').values(rows).execute())
+    const { sql, parameters } = this.db.insertInto('entity_tags').values(rows).compile()
+    // Sent before this function gives way to others: where statements are pipelined, the commit waits for nobody.
+    await this.#write(table, row, async () => directOf(this.db)(sql, parameters))
   }
 
   async #dropTags(table: Table, key: string, row: Row): Promise<void> {
