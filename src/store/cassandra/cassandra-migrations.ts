@@ -16,6 +16,7 @@ import { type CassandraClient, connectCassandra } from './cassandra-client.ts'
 import { CassandraReads } from './cassandra-reads.ts'
 import { CASSANDRA_MIGRATIONS, CASSANDRA_TABLES } from './cassandra-tables.ts'
 import { CommitLog } from './commit-log.ts'
+import { isCassandraOutage } from './connection-failure.ts'
 import type { CassandraOptions, CassandraReplication } from './connection-options.ts'
 
 export interface CassandraMigrationsOptions {
@@ -162,10 +163,21 @@ async function executedSteps(client: CassandraClient, table: string): Promise<st
 async function lock(client: CassandraClient, who: string, clock: Clock, lockMsMax: number): Promise<void> {
   const query = `insert into ${META_TABLE} (key, value) values ('lock', ?) if not exists using ttl ${lockSeconds}`
   const deadline = clock.monotonic() + lockMsMax
-  while (!(await client.decide(query, [who])).applied) {
+  while (!(await hasLock(client, query, who, clock.monotonic() >= deadline))) {
     if (clock.monotonic() >= deadline) throw new MigrationsLocked('another node is performing database changes')
     // Not by the clock, whose timers let a process end: a command that waits for its turn must not be lost.
     await scheduler.wait(lockRetryMs)
+  }
+}
+
+/** A server that ran out of time may have written the lock all the same: then the next attempt finds our own name. */
+async function hasLock(client: CassandraClient, query: string, who: string, isLast: boolean): Promise<boolean> {
+  try {
+    const { applied, found } = await client.decide(query, [who])
+    return applied || found?.['value'] === who
+  } catch (error) {
+    if (isLast || !isCassandraOutage(error)) throw error
+    return false
   }
 }
 
