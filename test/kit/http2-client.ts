@@ -24,6 +24,8 @@ export async function readAnswer(stream: ClientHttp2Stream): Promise<Http2Answer
   stream.on('data', (piece: Buffer) => pieces.push(piece))
   stream.on('trailers', headers => (trailers = headers))
   const ended = once(stream, 'end')
+  // A stream that fails before its head rejects both; one of them is enough.
+  ended.catch(() => {})
   const [headers] = (await Promise.race([
     once(stream, 'response'),
     once(stream, 'close').then(() => Promise.reject(new Error(`reset with ${stream.rstCode}`))),
