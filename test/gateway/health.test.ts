@@ -88,7 +88,8 @@ test('a target that dies is taken out by active checks, comes back, and no reque
   await configure(node.admin, { active }, [one.address, two.address])
   await eventually('both to answer', async () => (await answers(node.proxy)).join() === 'one,two')
   assert.deepEqual(await healthOf(node.admin), { [one.address]: 'HEALTHY', [two.address]: 'HEALTHY' })
-  assert.ok(two.state.probes.includes('127.0.0.1 yes'), `host and headers of probes: ${two.state.probes[0]}`)
+  await eventually('a probe', async () => two.state.probes.length > 0)
+  assert.equal(two.state.probes[0], '127.0.0.1 yes', 'host and headers of probes')
 
   const traffic = new Traffic(t, `${node.proxy}/`)
   await traffic.more(50)
