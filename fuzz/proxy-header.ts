@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { isIP } from 'node:net'
 import type { Random } from '../src/base/random.ts'
-import { parseProxyHeader, PROXY_HEADER_BYTES_MAX } from '../src/proxy/listener/proxy-header.ts'
+import { parseProxyHeader, PROXY_HEADER_BYTES_MAX } from '../src/base/proxy-header.ts'
 
 export const name = 'proxy-header'
 

@@ -1,5 +1,6 @@
 /** Reading a request body within limits, and telling JSON, forms and YAML apart. */
 import type { IncomingMessage } from 'node:http'
+import type { Http2ServerRequest } from 'node:http2'
 import { Busboy } from '@fastify/busboy'
 import { argumentsMax, parsePairs } from './arguments.ts'
 import type { RequestBody } from './endpoint.ts'
@@ -51,6 +52,8 @@ function kindOf(type: string): 'json' | 'form' | 'multipart' | 'yaml' | null {
 }
 
 function hasBody(request: IncomingMessage): boolean {
+  // HTTP/2 has neither of the two headers to go by.
+  if (request.httpVersionMajor === 2) return !(request as unknown as Http2ServerRequest).stream.endAfterHeaders
   const length = request.headers['content-length']
   return request.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0')
 }

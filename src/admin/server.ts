@@ -33,6 +33,7 @@ export function createAdminServer(options: AdminOptions): AdminServer {
     listen: options.listen,
     tls: options.tls,
     clientAuthorities: options.clientAuthorities,
+    trustsPeer: options.trustsPeer,
     clock,
     accessLog: options.accessLog,
     escapesTargets: true,
@@ -98,7 +99,8 @@ export function createAdminServer(options: AdminOptions): AdminServer {
     if (content !== null) headers.push('Content-Type', content.type)
     const hasLength = reply.status !== 204 && reply.status !== 304
     if (hasLength) headers.push('Content-Length', String(content === null ? 0 : Buffer.byteLength(content.text)))
-    const isUnread = !request.complete && declaredBytes(request) > unreadBytesMax
+    // Of HTTP/2 only the stream is given up, and the listener does that.
+    const isUnread = request.httpVersionMajor === 1 && !request.complete && declaredBytes(request) > unreadBytesMax
     if (isUnread) headers.push('Connection', 'close')
     response.writeHead(reply.status, headers)
     // Head and body leave in one write: Node joins a string to the head that has not been sent yet.

@@ -38,6 +38,7 @@ test('escapeTargets() takes such targets on one connection, and leaves bodies as
     tls: null,
     clock: systemClock,
     escapesTargets: true,
+    trustsPeer: () => false,
     async onRequest(request, response) {
       let body = ''
       for await (const chunk of request.setEncoding('utf8')) body += chunk

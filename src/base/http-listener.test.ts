@@ -28,6 +28,7 @@ const listenerFor = (part: Partial<HttpListenerOptions>) =>
     accessLog: null,
     listen: [plain],
     tls: null,
+    trustsPeer: () => false,
     clock: systemClock,
     onRequest: (_request, response) => response.end('ok'),
     ...part,

@@ -5,7 +5,9 @@ import { createServer as createTlsServer } from 'node:https'
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Clock } from './clock.ts'
+import { type Openings, readOpenings } from './connection-opening.ts'
 import { escapeTargets } from './escape-target.ts'
+import { createHttp2Endpoint, type Http2Endpoint } from './http2-endpoint.ts'
 import type { ListenAddress } from './listen-address.ts'
 import { escapeLogged, timestampOf } from './log-line.ts'
 import { http } from './node-http.ts'
@@ -29,6 +31,8 @@ export interface HttpListenerOptions {
   readonly accessLog: ((line: string) => void) | null
   /** Takes targets with bytes beyond ASCII, escaped: see escape-target.ts. */
   readonly escapesTargets?: boolean
+  /** Whose PROXY headers (flag `proxy_protocol`) tell the client's address. */
+  readonly trustsPeer: (address: string) => boolean
   /** The whole answer to a request that is not HTTP, or exceeds a limit; the connection is closed after it. */
   readonly refuse?: (status: number) => { readonly headers: readonly string[]; readonly body: string }
 }
@@ -53,16 +57,23 @@ const keepAliveTimeoutMs = 65_000
 /** These endpoints serve operators and scrapers, not traffic. */
 const connectionsMax = 4096
 
+/** What serves one address. */
+interface Endpoint {
+  readonly server: Server
+  readonly http2: Http2Endpoint | null
+  readonly openings: Openings
+}
+
 export function createHttpListener(options: HttpListenerOptions): HttpListener {
-  const servers: Server[] = []
+  const endpoints: Endpoint[] = []
 
   async function open(): Promise<readonly ListenAddress[]> {
     const bound: ListenAddress[] = []
     try {
       for (const address of options.listen) {
-        const server = createOne(options, address)
-        servers.push(server)
-        bound.push(await listen(server, address))
+        const endpoint = createOne(options, address)
+        endpoints.push(endpoint)
+        bound.push(await listen(endpoint.server, address))
       }
     } catch (error) {
       await close(0)
@@ -72,18 +83,16 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
   }
 
   async function close(graceMs: number): Promise<void> {
-    const closing = servers.splice(0)
-    const timer = options.clock.after(graceMs, () => {
-      for (const server of closing) server.closeAllConnections()
-    })
-    await Promise.all(closing.map(server => closeOne(server, graceMs)))
+    const closing = endpoints.splice(0)
+    const timer = options.clock.after(graceMs, () => closing.forEach(cut))
+    await Promise.all(closing.map(endpoint => closeOne(endpoint, graceMs)))
     timer.cancel()
   }
 
   return { open, close }
 }
 
-function createOne(options: HttpListenerOptions, address: ListenAddress): Server {
+function createOne(options: HttpListenerOptions, address: ListenAddress): Endpoint {
   const limits = {
     maxHeaderSize: headBytesMax,
     headersTimeout: headTimeoutMs,
@@ -92,31 +101,55 @@ function createOne(options: HttpListenerOptions, address: ListenAddress): Server
     noDelay: true,
     requireHostHeader: true,
   }
-  const server = address.ssl ? createTls(options, limits) : http.createServer(limits)
+  const server = address.ssl ? createTls(options, limits, address.http2) : http.createServer(limits)
   server.maxHeadersCount = headerCountMax
   server.maxConnections = connectionsMax
   if (options.escapesTargets === true) escapeTargets(server)
-  if (options.accessLog !== null) logRequests(server, options.accessLog, options.clock)
-  server.on('request', options.onRequest)
+  const { accessLog, clock } = options
+  const onRequest = accessLog === null ? options.onRequest : logged(options.onRequest, accessLog, clock)
+  server.on('request', onRequest)
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuse(options, error, socket))
-  return server
+  const http2 = address.http2 ? createHttp2(clock, onRequest) : null
+  const openings = readOpenings(server, address.ssl, {
+    clock,
+    timeoutMs: headTimeoutMs,
+    proxyProtocol: address.proxyProtocol,
+    trustsPeer: options.trustsPeer,
+    onHttp2: http2 === null ? null : http2.accept,
+  })
+  return { server, http2, openings }
 }
 
-function logRequests(server: Server, write: (line: string) => void, clock: Clock): void {
-  server.on('request', (request, response) => {
-    const peer = request.socket.remoteAddress ?? 'unix:'
-    const bytesBefore = request.socket.bytesWritten
+function createHttp2(clock: Clock, onRequest: HttpListenerOptions['onRequest']): Http2Endpoint {
+  const timeouts = { idleTimeoutMs: keepAliveTimeoutMs, requestTimeoutMs }
+  return createHttp2Endpoint({ clock, headBytesMax, headerCountMax, ...timeouts, onRequest })
+}
+
+function logged(
+  onRequest: HttpListenerOptions['onRequest'],
+  write: (line: string) => void,
+  clock: Clock,
+): HttpListenerOptions['onRequest'] {
+  return (request, response) => {
+    const { socket } = request
+    const peer = socket.remoteAddress ?? 'unix:'
+    const bytesBefore = socket.bytesWritten
     response.once('close', () => {
-      const { method, url = '', httpVersion, headers } = request
+      const { method, url = '', httpVersion, httpVersionMajor, headers } = request
       const line = escapeLogged(`${method} ${url} HTTP/${httpVersion}`)
       const rest = `"${escapeLogged(headers.referer ?? '-')}" "${escapeLogged(headers['user-agent'] ?? '-')}"`
-      const bytes = Math.max(0, request.socket.bytesWritten - bytesBefore)
-      write(`${peer} - - [${timestampOf(clock.now())}] "${line}" ${response.statusCode} ${bytes} ${rest}`)
+      // Streams share the socket's count.
+      const bytes = httpVersionMajor === 2 ? declaredBytes(request, response) : socket.bytesWritten - bytesBefore
+      write(`${peer} - - [${timestampOf(clock.now())}] "${line}" ${response.statusCode} ${Math.max(0, bytes)} ${rest}`)
     })
-  })
+    onRequest(request, response)
+  }
 }
 
-function createTls(options: HttpListenerOptions, limits: object): Server {
+const declaredBytes = ({ method }: IncomingMessage, response: ServerResponse) =>
+  method === 'HEAD' ? 0 : Number(response.getHeader('content-length') ?? 0)
+
+function createTls(options: HttpListenerOptions, limits: object, offersHttp2: boolean): Server {
   const identities = options.tls ?? []
   if (identities.length === 0) throw new Error('a listen address with ssl needs a certificate')
   return createTlsServer({
@@ -125,7 +158,7 @@ function createTls(options: HttpListenerOptions, limits: object): Server {
     key: identities.map(identity => identity.key),
     minVersion: 'TLSv1.2',
     ...(options.clientAuthorities?.length ? askForCertificates(options.clientAuthorities) : {}),
-    ALPNProtocols: ['http/1.1'],
+    ALPNProtocols: offersHttp2 ? ['h2', 'http/1.1'] : ['http/1.1'],
   })
 }
 
@@ -195,11 +228,19 @@ function isServed(path: string): Promise<boolean> {
   })
 }
 
-function closeOne(server: Server, graceMs: number): Promise<void> {
+function closeOne(endpoint: Endpoint, graceMs: number): Promise<void> {
+  const { server, http2, openings } = endpoint
   if (!server.listening) return Promise.resolve()
   return new Promise(resolve => {
     server.close(() => resolve())
     server.closeIdleConnections()
-    if (graceMs === 0) server.closeAllConnections()
+    openings.closeAll()
+    http2?.close()
+    if (graceMs === 0) cut(endpoint)
   })
+}
+
+function cut({ server, http2 }: Endpoint): void {
+  server.closeAllConnections()
+  http2?.destroy()
 }

@@ -8,7 +8,14 @@ import { settingsDocument } from '../settings/document.ts'
 import { responseHeaders } from '../settings/header-tokens.ts'
 import type { ControlHalf } from './control-half.ts'
 import type { NodeContext } from './node-context.ts'
-import { accessLogOf, apiCertificates, createMetrics, createNodeStats, type NodeView } from './node-view.ts'
+import {
+  accessLogOf,
+  apiCertificates,
+  createMetrics,
+  createNodeStats,
+  type NodeView,
+  proxyHeaderTrust,
+} from './node-view.ts'
 import type { AdminParts } from './node-apis.ts'
 
 export function createAdmin(
@@ -24,6 +31,7 @@ export function createAdmin(
   return createAdminServer({
     listen: settings.admin_listen,
     clientAuthorities: settings.admin_auth ? settings.admin_client_ca : [],
+    trustsPeer: proxyHeaderTrust(settings),
     access: createAccess({ ...accessOf(settings), tokens, clock }),
     tokens,
     audit,

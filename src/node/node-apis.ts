@@ -84,6 +84,8 @@ const REOPENING = [
   'admin_token',
   'admin_client_ca',
   'admin_read_only_clients',
+  'trusted_ips',
+  'real_ip_header',
   'admin_rate_limit',
   'admin_audit_log',
   'admin_audit_log_days',

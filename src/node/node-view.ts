@@ -8,6 +8,7 @@ import { renderMetrics } from '../sdk/exposition.ts'
 import type { Settings } from '../settings/definition.ts'
 import type { ControlHalf } from './control-half.ts'
 import type { NodeContext } from './node-context.ts'
+import { createTrustedPeers } from '../proxy/listener/trusted-peers.ts'
 import { type DataPlaneMetrics, nodeMetrics } from './node-metrics.ts'
 import type { ProxyHalf } from './proxy-half.ts'
 import { targetHealthMetrics } from './target-health.ts'
@@ -30,6 +31,14 @@ export interface NodeView {
 
 /** Data planes shown in one scrape; more than these a control plane does not serve. */
 const DATA_PLANES_MAX = 1000
+
+/** Whose PROXY headers count on the node's own listeners: the same peers as on the proxy's. */
+export function proxyHeaderTrust(settings: Settings): (address: string) => boolean {
+  if (settings.real_ip_header !== 'proxy_protocol') return () => false
+  const { trusted_ips, real_ip_header, real_ip_recursive } = settings
+  const peers = { trustedIps: trusted_ips, realIpHeader: real_ip_header, realIpRecursive: real_ip_recursive }
+  return createTrustedPeers(peers).isTrusted
+}
 
 export function createNodeStats({ proxy }: NodeView, settings: Pick<Settings, 'new_dns_client'>): NodeStats {
   return {

@@ -3,7 +3,14 @@ import { createStatusReads } from '../admin/status-reads.ts'
 import type { HttpListener } from '../base/http-listener.ts'
 import { createStatusServer } from '../status/status-server.ts'
 import type { NodeContext } from './node-context.ts'
-import { accessLogOf, apiCertificates, createMetrics, createNodeStats, type NodeView } from './node-view.ts'
+import {
+  accessLogOf,
+  apiCertificates,
+  createMetrics,
+  createNodeStats,
+  type NodeView,
+  proxyHeaderTrust,
+} from './node-view.ts'
 import { createUpstreamHealth } from './target-health.ts'
 
 export function createStatus(context: NodeContext, view: NodeView): HttpListener {
@@ -22,6 +29,7 @@ export function createStatus(context: NodeContext, view: NodeView): HttpListener
     listen: settings.status_listen,
     accessLog: accessLogOf(context, settings.status_access_log),
     tls: apiCertificates(settings, 'status'),
+    trustsPeer: proxyHeaderTrust(settings),
     clock,
     logger: log,
     notReady: view.notReady,

@@ -11,6 +11,7 @@ async function withServer(part: Partial<StatusOptions>, use: (origin: string) =>
     accessLog: null,
     listen: [{ ...address, backlog: null, ipv6only: false }],
     tls: null,
+    trustsPeer: () => false,
     clock: systemClock,
     logger: silentLogger,
     notReady: async () => null,

@@ -15,6 +15,8 @@ export interface StatusReply {
 export interface StatusOptions {
   readonly listen: readonly ListenAddress[]
   readonly tls: readonly TlsIdentity[] | null
+  /** See HttpListenerOptions. */
+  readonly trustsPeer: (address: string) => boolean
   readonly clock: Clock
   readonly logger: Logger
   readonly accessLog: ((line: string) => void) | null
@@ -51,8 +53,8 @@ export function createStatusServer(options: StatusOptions): HttpListener {
     )
   }
 
-  const { listen, tls, accessLog } = options
-  return createHttpListener({ listen, tls, clock, accessLog, onRequest })
+  const { listen, tls, accessLog, trustsPeer } = options
+  return createHttpListener({ listen, tls, clock, accessLog, trustsPeer, onRequest })
 }
 
 async function answer(options: StatusOptions, request: IncomingMessage): Promise<StatusReply> {

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import type { Expiring } from '../deadlines.ts'
 import type { ProxyContext } from '../proxy-context.ts'
-import { parseProxyHeader, type ProxiedAddresses } from './proxy-header.ts'
+import { parseProxyHeader, type ProxiedAddresses } from '../../base/proxy-header.ts'
 
 export interface OpeningOwner {
   /** The header never came, or was none; the connection is closed. */

@@ -157,9 +157,8 @@ function flagProblem(property: (typeof LISTENERS)[number], address: ListenAddres
   const place = formatEndpoint(address)
   if (address.deferred === true)
     return `'deferred' (${place}) is not supported: connections are accepted at once; leave it out`
-  const isProxied = property === 'proxy_listen' || property === 'stream_listen'
-  if (address.proxyProtocol && !isProxied)
-    return `'proxy_protocol' (${place}) is only supported in proxy_listen and stream_listen; leave it out`
+  if (address.proxyProtocol && property === 'cluster_listen')
+    return `'proxy_protocol' (${place}) is not supported in cluster_listen; leave it out`
   if (address.udp !== true) return null
   const clash = address.ssl
     ? 'ssl'

@@ -56,7 +56,10 @@ const REFUSED: readonly [env: Readonly<Record<string, string>>, error: string][]
   [{ role: 'admin', cluster_use_proxy: 'on' }, 'cluster_use_proxy can not be used when role = "control_plane"'],
   [{ role: 'admin', cluster_dp_labels: 'a:b' }, 'cluster_dp_labels can not be used when role = "control_plane"'],
   [{ proxy_listen: '1.2.3.4:1 deferred' }, "proxy_listen: 'deferred' (1.2.3.4:1) is not supported"],
-  [{ admin_listen: '1.2.3.4:1 proxy_protocol' }, "admin_listen: 'proxy_protocol' (1.2.3.4:1) is only supported in"],
+  [
+    { role: 'admin', cluster_listen: '1.2.3.4:1 proxy_protocol' },
+    "cluster_listen: 'proxy_protocol' (1.2.3.4:1) is not supported in cluster_listen",
+  ],
   [{ stream_listen: '1.2.3.4:1 udp ssl' }, "stream_listen: 'ssl' cannot be combined with 'udp' (1.2.3.4:1)"],
   [{ stream_listen: '1.2.3.4:1 udp backlog=9' }, "stream_listen: 'backlog' cannot be combined with 'udp' (1.2.3.4:1)"],
   [{ stream_listen: '1.2.3.4:1, 1.2.3.4:1' }, 'stream_listen names 1.2.3.4:1 twice'],

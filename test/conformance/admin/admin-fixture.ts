@@ -79,6 +79,7 @@ export async function openAdmin(part: Partial<AdminOptions> = {}, withoutDatabas
     logger: silentLogger,
     ...facts(),
     databaseLess: withoutDatabase ? loader(memory) : null,
+    trustsPeer: () => false,
     clientAuthorities: [],
     tokens,
     access: createAccess({ auth: null, rateLimit: 0, tokens, clock }),
