@@ -103,7 +103,11 @@ export function createRepository({ store, catalog, clock, random, observer }: Re
       tags: options => store.tags(options),
       insert: refuse,
       update: refuse,
-      delete: refuse,
+      // What is not there needs no deletion.
+      delete: async (name, id, by) => {
+        const row = await (by === undefined ? store.find(name, id) : store.findBy(name, { [by]: id }))
+        return row === null ? null : refuse()
+      },
     })
   }
 
@@ -166,13 +170,7 @@ export function createRepository({ store, catalog, clock, random, observer }: Re
 
     async delete(entity, keyOrName) {
       const key = await locate(catalog, entity, keyOrName, store)
-      const primary = primaryKeyOf(catalog.get(entity))
-      return write('remove', entity, key, async tx => {
-        const existing = await findByKey(entity, key, tx)
-        if (existing === null) return false
-        await writer.delete(tx, entity, existing[primary] as string)
-        return true
-      })
+      return write('remove', entity, key, tx => writer.delete(tx, catalog.get(entity), key))
     },
 
     import: (rows, options = {}) =>

@@ -51,10 +51,10 @@ function observed(tx: StoreTransaction, catalog: EntityCatalog, changes: RowChan
       await tx.update(entity, row)
       changes.push({ entity, id, before, after: row })
     },
-    async delete(entity, id) {
-      const before = await tx.find(entity, id)
-      await tx.delete(entity, id)
-      if (before !== null) changes.push({ entity, id, before, after: null })
+    async delete(entity, key, by) {
+      const before = await tx.delete(entity, key, by)
+      if (before !== null) changes.push({ entity, id: keyOf(entity, before), before, after: null })
+      return before
     },
   }
 }

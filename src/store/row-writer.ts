@@ -7,7 +7,7 @@ import { TTL_FIELD } from '../schema/columns.ts'
 import type { EntityDefinition } from '../schema/entity.ts'
 import type { ValidateContext } from '../schema/validate.ts'
 import { resolveForeignNames } from './foreign-names.ts'
-import { isUuid, primaryKeyOf } from './row-key.ts'
+import { isUuid, primaryKeyOf, type RowKey } from './row-key.ts'
 import type { Input, RuleTools } from './rules/entity-rules.ts'
 import { rulesOf } from './rules/rules-of.ts'
 import type { StoreTransaction } from './store.ts'
@@ -74,9 +74,19 @@ export class RowWriter {
     return this.#store(tx, definition, existing, row, rest)
   }
 
-  async delete(tx: StoreTransaction, entity: string, key: string): Promise<void> {
-    await rulesOf(entity).beforeDelete?.(key, this.#tools(tx))
-    await tx.delete(entity, key)
+  /** False when there was none. */
+  async delete(tx: StoreTransaction, definition: EntityDefinition, key: RowKey): Promise<boolean> {
+    const { name } = definition
+    const rule = rulesOf(name).beforeDelete
+    const by = key.isPrimary ? undefined : key.field
+    // Most rows are found with all that goes along, in one question. What has expired is not there.
+    if (rule === undefined && !definition.ttl) return (await tx.delete(name, key.value, by)) !== null
+    const row = await (key.isPrimary ? tx.find(name, key.value) : tx.findBy(name, { [key.field]: key.value }))
+    if (row === null) return false
+    const id = row[primaryKeyOf(definition)] as string
+    await rule?.(id, this.#tools(tx))
+    await tx.delete(name, id)
+    return true
   }
 
   async #valid(
@@ -126,7 +136,10 @@ export class RowWriter {
       insert: async (entity, input) => {
         await this.insert(tx, entity, input)
       },
-      delete: (entity, key) => this.delete(tx, entity, key),
+      delete: async (entity, id) => {
+        const definition = this.#catalog.get(entity)
+        await this.delete(tx, definition, { field: primaryKeyOf(definition), value: id, isPrimary: true })
+      },
     }
   }
 }

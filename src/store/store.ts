@@ -65,7 +65,8 @@ export interface StoreTransaction extends StoreReads {
   insert(entity: string, row: Row): Promise<void>
   /** Replaces the whole row; the row must exist. */
   update(entity: string, row: Row): Promise<void>
-  delete(entity: string, key: string): Promise<void>
+  /** By primary key, or by the unique field `by`; with what goes along with it. The row that was there, or null. */
+  delete(entity: string, key: string, by?: string): Promise<Row | null>
 }
 
 /** Characters of JSON; twice what a delta between nodes may have. */

@@ -97,6 +97,23 @@ function storeOn(where: { readonly programs?: string }): void {
     for (const store of [heard, looked, writer]) await store.close()
   })
 
+  test('transactions of two nodes see each other whatever isolation the database has as its default', async () => {
+    const options = await database()
+    await server.query(`alter database ${options.database} set default_transaction_isolation = 'serializable'`)
+    const open = () => openPostgresStore({ options, catalog: contractCatalog, clock: systemClock })
+    const [one, two] = [await open(), await open()]
+    const rows = rowBuilders(systemRandom)
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 40 }, (_, at) =>
+        (at % 2 === 0 ? one : two).transaction(tx => tx.insert('houses', rows.house({ name: `both-${at >> 1}` }))),
+      ),
+    )
+    const refusals = outcomes.flatMap(outcome => (outcome.status === 'rejected' ? [outcome.reason.kind] : []))
+    assert.deepEqual(refusals, Array(20).fill('unique_violation'))
+    assert.equal((await one.head()).version, 20)
+    for (const store of [one, two]) await store.close()
+  })
+
   test('a database without tables is refused with the command that makes them', async () => {
     const options = await server.createDatabase()
     await assert.rejects(

@@ -80,16 +80,18 @@ export class CassandraTransaction extends CassandraReads implements StoreTransac
     this.#put(table, before, stored)
   }
 
-  async delete(entity: string, key: string): Promise<void> {
+  async delete(entity: string, value: string, by?: string): Promise<Row | null> {
     const table = this.#writable(entity)
-    const row = await this.storedRow(entity, key)
-    if (row === null) return
+    const key = by === undefined || by === table.primary.field ? value : await this.holderOf(entity, by, value)
+    const row = key === null ? null : await this.storedRow(entity, key)
+    if (key === null || row === null) return null
     // All that goes is known, and allowed, before the first row does.
     const doomed = new Map<string, Doomed>()
     const orphans: { readonly entity: string; readonly row: Row }[] = []
     await this.#collect({ table, key, row }, doomed, orphans)
     for (const orphan of orphans) await this.update(orphan.entity, orphan.row)
     for (const member of doomed.values()) this.#put(member.table, member.row, null)
+    return row
   }
 
   /** Deletes at most `max` rows whose time has passed, and returns how many there were. */

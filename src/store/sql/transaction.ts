@@ -1,6 +1,6 @@
 /** Writing rows, with everything that follows from it: parents checked, children cascaded, tags and change log kept. */
 import type { Clock } from '../../base/clock.ts'
-import type { EntityCatalog, ForeignReference } from '../../entities/catalog.ts'
+import type { EntityCatalog } from '../../entities/catalog.ts'
 import type { Row } from '../../entities/config.ts'
 import { rowDigest } from '../../entities/config-digest.ts'
 import {
@@ -14,18 +14,11 @@ import {
 } from '../../schema/columns.ts'
 import { StoreError } from '../errors.ts'
 import type { StoreTransaction } from '../store.ts'
-import {
-  invalidReference,
-  notFound,
-  outOfRange,
-  primaryKeyViolation,
-  referencedBy,
-  uniqueViolation,
-} from '../violations.ts'
+import { invalidReference, notFound, outOfRange, primaryKeyViolation, uniqueViolation } from '../violations.ts'
 import { PendingChanges } from './change-log.ts'
 import { directOf } from './direct.ts'
 import type { Sql, SqlEngine } from './engine.ts'
-import type { StoredColumns } from './kept-statements.ts'
+import { familyOf } from './family.ts'
 import { SqlReads } from './reads.ts'
 import type { Tables } from './tables.ts'
 
@@ -41,12 +34,6 @@ export interface TransactionContext extends StoreContext {
   readonly removesExpired: boolean
   /** Set when the row that was in the way may be one that has expired. */
   mayBeExpired: boolean
-}
-
-interface Doomed {
-  readonly table: Table
-  readonly key: string
-  readonly row: Row
 }
 
 // Writes under way: enough to keep a distant database busy, few enough for memory.
@@ -83,6 +70,8 @@ export class SqlTransaction extends SqlReads implements StoreTransaction {
   }
 
   override async find(entity: string, key: string): Promise<Row | null> {
+    const known = this.#read.get(`${entity}\0${key}`)
+    if (known !== undefined) return known
     const row = await super.find(entity, key)
     if (row !== null) this.#read.set(`${entity}\0${key}`, row)
     return row
@@ -124,16 +113,18 @@ export class SqlTransaction extends SqlReads implements StoreTransaction {
     this.#note(table, key, before, stored)
   }
 
-  async delete(entity: string, key: string): Promise<void> {
+  async delete(entity: string, key: string, by?: string): Promise<Row | null> {
     const table = this.#writable(entity)
-    const row = await this.#before(table, key)
-    if (row === undefined) return
+    const column = by === undefined ? table.primary : this.tables.column(table, by)
+    const known = column.primary ? this.#read.get(`${table.name}\0${key}`) : undefined
     // All that goes is known, and allowed, before the first row does.
-    const doomed = new Map<string, Doomed>()
-    const orphans: Doomed[] = []
-    await this.#collect({ table, key, row }, doomed, orphans)
-    for (const orphan of orphans) await this.update(orphan.table.name, orphan.row)
-    for (const member of doomed.values()) {
+    const family = await familyOf(this.db, this.#context, { table, column, value: key, known })
+    if (family === null) return null
+    for (const orphan of family.orphans) {
+      this.#read.delete(`${orphan.table.name}\0${orphan.key}`)
+      await this.update(orphan.table.name, orphan.row)
+    }
+    for (const member of family.doomed) {
       await this.#write(member.table, member.row, () =>
         this.tables.statements.run(this.db, `delete ${member.table.name}`, [member.key], () =>
           this.db.deleteFrom(member.table.name).where(member.table.primary.name, '=', member.key),
@@ -142,6 +133,7 @@ export class SqlTransaction extends SqlReads implements StoreTransaction {
       await this.#dropTags(member.table, member.key, member.row)
       this.#note(member.table, member.key, member.row, null)
     }
+    return family.root.row
   }
 
   async #before(table: Table, key: string): Promise<Row | undefined> {
@@ -172,40 +164,6 @@ export class SqlTransaction extends SqlReads implements StoreTransaction {
       if (error instanceof ColumnRangeError) throw outOfRange(error)
       throw error
     }
-  }
-
-  /** Children before parents, so that each deletion leaves the database whole. */
-  async #collect(member: Doomed, doomed: Map<string, Doomed>, orphans: Doomed[]): Promise<void> {
-    // Asked for together, in one round trip where statements are pipelined.
-    const references = this.#context.catalog.references(member.table.name)
-    const found = await Promise.all(references.map(reference => this.#children(member, reference)))
-    for (const [at, { entity, field, on_delete }] of references.entries()) {
-      const child = this.tables.get(entity.name)
-      const children = found[at]!
-      if (on_delete === 'restrict' && children.length > 0) throw referencedBy(member.table.name, child.name)
-      for (const columns of children) {
-        const row = decodeRow(child, columns)
-        const key = columns[child.primary.name] as string
-        if (doomed.has(`${child.name} ${key}`)) continue
-        if (on_delete === 'null') orphans.push({ table: child, key, row: { ...row, [field]: null } })
-        else await this.#collect({ table: child, key, row }, doomed, orphans)
-      }
-    }
-    doomed.set(`${member.table.name} ${member.key}`, member)
-  }
-
-  #children({ table, key }: Doomed, { entity, field, on_delete }: ForeignReference): Promise<readonly StoredColumns[]> {
-    const child = this.tables.get(entity.name)
-    const column = this.tables.column(child, field)
-    return this.tables.statements.run(
-      this.db,
-      `children ${table.name} ${child.name} ${field}`,
-      on_delete === 'restrict' ? [key, 1] : [key],
-      () => {
-        const query = this.db.selectFrom(child.name).selectAll().where(column.name, '=', key)
-        return on_delete === 'restrict' ? query.limit(1) : query
-      },
-    )
   }
 
   async #checkParents(table: Table, row: Row, before: Row | null): Promise<void> {
