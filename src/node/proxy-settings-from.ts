@@ -45,6 +45,12 @@ export function proxySettingsFrom(
       idleTimeoutS: settings.upstream_keepalive_idle_timeout,
     },
     client: clientLimits(settings),
+    seen: {
+      requestHeadersMax: settings.lua_max_req_headers,
+      responseHeadersMax: settings.lua_max_resp_headers,
+      queryArgumentsMax: settings.lua_max_uri_args,
+      formArgumentsMax: settings.lua_max_post_args,
+    },
     bodyFolder: join(settings.prefix, 'client_body_temp'),
     connectionsMax: connectionsMax(settings.nginx_events_worker_connections),
     charset: settings.nginx_http_charset === 'off' ? null : settings.nginx_http_charset,

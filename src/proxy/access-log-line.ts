@@ -11,12 +11,18 @@ export function accessLogLine(exchange: Exchange): string {
   const referer = escapeLogged(head.find('referer') ?? '-')
   const agent = escapeLogged(head.find('user-agent') ?? '-')
   const bodyBytes = Math.max(0, exchange.responseBytes - exchange.sentHead.length)
-  const request = escapeLogged(`${head.method} ${head.target} ${PROTOCOLS[head.version]}`)
+  const request = escapeLogged(requestLine(exchange) || '-')
   const time = timestampOf(exchange.context.clock.now())
   return (
     `${exchange.clientIp} - ${user} [${time}] "${request}" ${exchange.status} ${bodyBytes} ` +
     `"${referer}" "${agent}" kong_request_id: "${exchange.id}"`
   )
+}
+
+/** Of a request that was refused as much as could be read. */
+export function requestLine({ head }: Exchange): string {
+  if (head.target === '') return head.method
+  return `${head.method} ${head.target} ${PROTOCOLS[head.version]}`
 }
 
 /** User name of Basic authentication, or nothing. */

@@ -2,33 +2,21 @@
 import { hostname } from 'node:os'
 import type { LogFormat, LogVariable } from '../base/log-format.ts'
 import { escapeLogged, timestampOf } from '../base/log-line.ts'
-import { accessLogLine, PROTOCOLS, remoteUser } from './access-log-line.ts'
+import { accessLogLine, PROTOCOLS, remoteUser, requestLine } from './access-log-line.ts'
 import type { Exchange } from './exchange.ts'
 import { parseQuery } from './http/query-arguments.ts'
 import { upstreamAddresses, upstreamStatuses } from './log-entry.ts'
 
-/** A request that never became an exchange: its head was refused. */
-export interface RefusedRequest {
-  readonly id: string
-  readonly clientIp: string
-  readonly status: number
-  readonly bytesSent: number
-  readonly bodyBytesSent: number
-  readonly now: number
-}
-
 export interface AccessLog {
   exchange(exchange: Exchange): void
-  refused(request: RefusedRequest): void
 }
 
 type Read = (exchange: Exchange, argument: string) => string | undefined
-type ReadRefused = (request: RefusedRequest) => string
 
 /** No format is Kong's own. */
 export function createAccessLog(write: (line: string) => void, format: LogFormat | null): AccessLog {
   if (format === null) {
-    return { exchange: exchange => write(accessLogLine(exchange)), refused: request => write(refusedLine(request)) }
+    return { exchange: exchange => write(accessLogLine(exchange)) }
   }
   const escaped = ESCAPES[format.escape]
   const readers = format.parts.map(part =>
@@ -40,18 +28,7 @@ export function createAccessLog(write: (line: string) => void, format: LogFormat
       for (const part of readers) line += typeof part === 'string' ? part : escaped(part.read(exchange, part.argument))
       write(line)
     },
-    refused(request) {
-      let line = ''
-      for (const part of readers) {
-        line += typeof part === 'string' ? part : escaped(REFUSED_READERS[part.variable]?.(request))
-      }
-      write(line)
-    },
   }
-}
-
-function refusedLine({ id, clientIp, status, bodyBytesSent, now }: RefusedRequest): string {
-  return `${clientIp} - - [${timestampOf(now)}] "-" ${status} ${bodyBytesSent} "-" "-" kong_request_id: "${id}"`
 }
 
 /** nginx's: `-` for what there is not, in JSON nothing. */
@@ -96,7 +73,7 @@ const READERS: Readonly<Record<LogVariable, Read>> = {
   realip_remote_addr: exchange => exchange.client.peerAddress,
   remote_addr: exchange => exchange.clientIp,
   remote_user: exchange => remoteUser(exchange.head.find('authorization')),
-  request: ({ head }) => `${head.method} ${head.target} ${PROTOCOLS[head.version]}`,
+  request: requestLine,
   request_id: exchange => exchange.id,
   request_length: exchange => `${exchange.requestBytes}`,
   request_method: exchange => exchange.head.method,
@@ -121,23 +98,6 @@ const READERS: Readonly<Record<LogVariable, Read>> = {
   upstream_response_time: exchange => (exchange.isProxied ? seconds(nowOf(exchange) - exchange.triedAt) : undefined),
   upstream_status: upstreamStatuses,
   uri: exchange => exchange.path,
-}
-
-const REFUSED_READERS: Readonly<Record<string, ReadRefused>> = {
-  body_bytes_sent: request => `${request.bodyBytesSent}`,
-  bytes_sent: request => `${request.bytesSent}`,
-  hostname: () => hostname(),
-  kong_request_id: request => request.id,
-  msec: request => seconds(request.now),
-  pid: () => `${process.pid}`,
-  realip_remote_addr: request => request.clientIp,
-  remote_addr: request => request.clientIp,
-  request_id: request => request.id,
-  request_length: () => '0',
-  request_time: () => '0.000',
-  status: request => `${request.status}`,
-  time_iso8601: request => isoTime(request.now),
-  time_local: request => timestampOf(request.now),
 }
 
 /** `2026-11-28T23:05:12+00:00`, local time. */

@@ -94,7 +94,10 @@ export class Answer implements ResponsePhaseAnswer {
   }
 
   headers(): Record<string, string | string[]> {
-    return this.#current().toObject()
+    const headers = this.#current()
+    const max = this.#exchange.context.settings.seen.responseHeadersMax
+    if (headers.length > max) this.#exchange.noteCut('response headers')
+    return headers.toObject(max)
   }
 
   setHeader(name: string, value: HeaderValue): void {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { readBodyArguments } from '../sdk/body-arguments.ts'
 import type { LogPhase, PhaseHandlers, Reply, RequestPhase, ResponsePhase } from '../sdk/sdk.ts'
 import { aGateway, type RouteOptions } from '../../test/kit/proxy-gateway.ts'
 import { aClient, aRawUpstream, exchangeRaw, okAnswer } from '../../test/kit/raw-http.ts'
@@ -369,3 +370,50 @@ test('serialize() gives the log entry of a proxied request', async t => {
   assert.deepEqual([entry!['client_ip'], entry!['source'], entry!['extra']], ['127.0.0.1', 'upstream', 1])
   assert.deepEqual([entry!['route'].name, entry!['service'].name], ['a-route', 'a-service'])
 })
+
+for (const [count, isCut] of [
+  [3, false],
+  [4, true],
+] as const) {
+  test(`plugins see three of ${count} headers and arguments where lua_max_* is 3, and all of them go on`, async t => {
+    const names = Array.from({ length: count }, (_, i) => `a${i}`)
+    const upstream = await aRawUpstream(t, () => `HTTP/1.1 204 OK\r\n${names.map(n => `${n}: 1\r\n`).join('')}\r\n`)
+    const seen: object[] = []
+    const plugin: PhaseHandlers = {
+      async access({ request }) {
+        const form = await readBodyArguments(request)
+        seen.push(request.headers(), Object.fromEntries(request.queryArguments()))
+        seen.push(form?.format === 'form' ? Object.fromEntries(form.table) : {})
+        assert.equal(request.header(`a${count - 1}`), '1')
+      },
+      headerFilter: ({ response }) => void seen.push(response.headers()),
+    }
+    // Besides these, requests have three fields, and answers those that we add at the end.
+    const responseHeadersMax = isCut ? 3 : 20
+    const limits = { requestHeadersMax: 6, responseHeadersMax, queryArgumentsMax: 3, formArgumentsMax: 3 }
+    const gateway = await aGateway(t, {
+      routes: [{ ports: [upstream.port], plugins: [plugin] }],
+      settings: { seen: limits },
+    })
+    const query = names.map(name => `${name}=1`).join('&')
+    const type = 'Content-Type: application/x-www-form-urlencoded\r\n'
+    const fields = `${type}Content-Length: ${query.length}\r\n${names.map(name => `${name}: 1\r\n`).join('')}`
+    const client = await aClient(t, gateway.port)
+    const got = await client.send(`POST /?${query} HTTP/1.1\r\nHost: a\r\n${fields}\r\n${query}`).answer()
+    const three = { a0: '1', a1: '1', a2: '1' }
+    for (const [i, view] of seen.entries()) {
+      const shown = Object.entries(view).filter(([name]) => name.startsWith('a'))
+      assert.deepEqual(Object.fromEntries(shown), three, `view ${i}`)
+    }
+    for (const what of ['request headers', 'uri args', 'post args', 'response headers']) {
+      assert.equal(
+        gateway.logged.some(line => line.includes(`[notice] ${process.pid}#0: ${what} truncated`)),
+        isCut,
+        what,
+      )
+    }
+    const sent = upstream.requests[0]!
+    assert.ok(sent.includes(`/?${query} `) && sent.endsWith(query) && sent.includes(`a${count - 1}: 1\r\n`))
+    assert.equal(got.headers[`a${count - 1}`], '1')
+  })
+}

@@ -103,7 +103,10 @@ export class ClientRequestView implements ClientRequest {
   }
 
   headers(): Record<string, string | string[]> {
-    return this.#exchange.head.toObject()
+    const { head, context } = this.#exchange
+    const max = context.settings.seen.requestHeadersMax
+    if (head.count > max) this.#exchange.noteCut('request headers')
+    return head.toObject(max)
   }
 
   query(name: string): string | undefined {
@@ -118,7 +121,21 @@ export class ClientRequestView implements ClientRequest {
   }
 
   queryArguments(): readonly QueryArgument[] {
-    return (this.#query ??= parseQuery(this.#exchange.rawQuery))
+    return (this.#query ??= this.#seenQuery())
+  }
+
+  #seenQuery(): readonly QueryArgument[] {
+    const max = this.#exchange.context.settings.seen.queryArgumentsMax
+    const list = parseQuery(this.#exchange.rawQuery, max + 1)
+    if (list.length <= max) return list
+    this.#exchange.noteCut('uri args')
+    return list.slice(0, max)
+  }
+
+  seenFormArguments(count: number): number {
+    const max = this.#exchange.context.settings.seen.formArgumentsMax
+    if (count > max) this.#exchange.noteCut('post args')
+    return Math.min(count, max)
   }
 
   body(bytesMax = this.#exchange.context.settings.client.bufferedBodyBytesMax): Promise<Uint8Array> {

@@ -60,6 +60,8 @@ export interface ClientSide {
 /** What a connection reports about its exchange; the pipeline implements it. */
 export interface ExchangeEvents {
   begin(exchange: Exchange): void
+  /** Instead of `begin`: what came is no request. */
+  headRefused(exchange: Exchange, code: FailureCode): void
   bodyArrived(exchange: Exchange, bytes: Buffer, from: number, to: number): void
   /** The rest of the body cannot be read. */
   bodyRefused(exchange: Exchange, code: FailureCode): void
@@ -201,6 +203,11 @@ export class Exchange implements RequestPhase, ResponsePhase, LogPhase, HashInpu
 
   get shared(): Record<string, unknown> {
     return (this.#shared ??= {})
+  }
+
+  /** Plugins see less of the message than there is. The words are Kong's. */
+  noteCut(what: string): void {
+    this.context.log.notice(`${what} truncated`, { request_id: this.id })
   }
 
   setLogField(name: string, value: unknown): void {

@@ -16,7 +16,7 @@ export function serializeExchange(exchange: Exchange): Record<string, unknown> {
       url: `${client.scheme}://${host}:${client.publicPort}${target}`,
       querystring: queryObject(exchange),
       method: head.method,
-      headers: redacted(head.toObject()),
+      headers: redacted(exchange.request.headers()),
       size: exchange.requestBytes,
       ...(client.tls === null ? {} : { tls: client.tls }),
     },

@@ -135,6 +135,12 @@ export class Pipeline implements ExchangeEvents, ForwardingSink {
     if (exchange.body!.isComplete) exchange.body!.settle()
   }
 
+  /** No route can be found for what is no request, so of plugins the global ones filter and log its answer. */
+  headRefused(exchange: Exchange, code: FailureCode): void {
+    this.#context.counts.requests++
+    this.failed(exchange, code)
+  }
+
   bodyRefused(exchange: Exchange, code: FailureCode): void {
     this.failed(exchange, code)
   }

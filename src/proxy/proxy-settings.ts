@@ -51,6 +51,13 @@ export interface ProxySettings {
     /** Bodies buffered for plugins. */
     readonly bufferedBodyBytesMax: number
   }
+  /** How much of a message plugins get to see (`lua_max_*`); all of it is passed on. */
+  readonly seen: {
+    readonly requestHeadersMax: number
+    readonly responseHeadersMax: number
+    readonly queryArgumentsMax: number
+    readonly formArgumentsMax: number
+  }
   /** Where request bodies are gathered that are larger than `heldBodyBytesMax`. */
   readonly bodyFolder: string
   /** Connections at most per worker; further ones are closed at accept. 0 is unlimited. */

@@ -1,7 +1,14 @@
 /** A request body as named members, whatever its format, for plugins that look into or change one. */
 import type { ClientRequest } from './sdk.ts'
 import { encodeMultipart, multipartBoundary, parseMultipart, type MultipartPart } from './multipart.ts'
-import { encodeFormArguments, parseFormArguments, type ArgumentValue } from './request-arguments.ts'
+import {
+  argumentCountMax,
+  encodeFormArguments,
+  formParts,
+  parseFormPart,
+  parseFormParts,
+  type ArgumentValue,
+} from './request-arguments.ts'
 
 /** Larger bodies are not looked into: everything here holds the whole body in memory. */
 export const inspectedBodyBytesMax = 8 * 1024 * 1024
@@ -10,7 +17,12 @@ export type BodyFormat = 'json' | 'form' | 'multipart'
 
 export type BodyArguments =
   | { readonly format: 'json'; readonly members: Record<string, unknown> }
-  | { readonly format: 'form'; readonly table: Map<string, ArgumentValue> }
+  | {
+      readonly format: 'form'
+      readonly table: Map<string, ArgumentValue>
+      /** Arguments as sent that are not looked at, because there are too many. */
+      rest: readonly string[]
+    }
   | { readonly format: 'multipart'; readonly boundary: string; readonly parts: MultipartPart[] }
 
 export function bodyFormat(contentType: string | undefined): BodyFormat | null {
@@ -23,9 +35,17 @@ export function bodyFormat(contentType: string | undefined): BodyFormat | null {
 }
 
 /** Null when the body is of another type, or is not what its type says. */
-export function parseBodyArguments(contentType: string | undefined, body: Uint8Array): BodyArguments | null {
+export function parseBodyArguments(
+  contentType: string | undefined,
+  body: Uint8Array,
+  argumentsMax: (count: number) => number = () => argumentCountMax,
+): BodyArguments | null {
   const format = bodyFormat(contentType)
-  if (format === 'form') return { format, table: parseFormArguments(Buffer.from(body).toString()) }
+  if (format === 'form') {
+    const parts = formParts(Buffer.from(body).toString())
+    const end = argumentsMax(parts.length)
+    return { format, table: parseFormParts(parts.slice(0, end)), rest: parts.slice(end) }
+  }
   if (format === 'json') {
     const members = parseJsonObject(body)
     return members === null ? null : { format, members }
@@ -39,7 +59,8 @@ export function parseBodyArguments(contentType: string | undefined, body: Uint8A
 export async function readBodyArguments(request: ClientRequest): Promise<BodyArguments | null> {
   const contentType = request.header('content-type')
   if (bodyFormat(contentType) === null) return null
-  return parseBodyArguments(contentType, await request.body(inspectedBodyBytesMax))
+  const body = await request.body(inspectedBodyBytesMax)
+  return parseBodyArguments(contentType, body, count => request.seenFormArguments(count))
 }
 
 /** What a member holds: text, a list when it is repeated (or is a JSON list), undefined otherwise. */
@@ -52,13 +73,16 @@ export function findMember(body: BodyArguments, name: string): unknown {
 
 export function removeMember(body: BodyArguments, name: string): void {
   if (body.format === 'json') delete body.members[name]
-  else if (body.format === 'form') body.table.delete(name)
-  else body.parts.splice(0, body.parts.length, ...body.parts.filter(part => part.name !== name))
+  else if (body.format === 'form') {
+    body.table.delete(name)
+    body.rest = body.rest.filter(part => parseFormPart(part)[0] !== name)
+  } else body.parts.splice(0, body.parts.length, ...body.parts.filter(part => part.name !== name))
 }
 
 export function encodeBodyArguments(body: BodyArguments): string | Buffer {
   if (body.format === 'json') return JSON.stringify(body.members)
-  if (body.format === 'form') return encodeFormArguments(body.table)
+  if (body.format === 'form')
+    return [encodeFormArguments(body.table), ...body.rest].filter(part => part !== '').join('&')
   return encodeMultipart(body.parts, body.boundary)
 }
 

@@ -25,6 +25,14 @@ test('parseFormArguments() reads no more than 1000 arguments', () => {
   assert.equal(parseFormArguments(Array.from({ length: 5000 }, (_, i) => `a${i}=1`).join('&')).size, 1000)
 })
 
+test('a form with more arguments than are looked at keeps the rest when it is written anew', () => {
+  const body = parseBodyArguments('application/x-www-form-urlencoded', Buffer.from('b=1&a=2&c=3&b=%34&d'), () => 2)!
+  assert.deepEqual([findMember(body, 'a'), findMember(body, 'c')], ['2', undefined])
+  assert.equal(encodeBodyArguments(body), 'a=2&b=1&c=3&b=%34&d')
+  removeMember(body, 'b')
+  assert.equal(encodeBodyArguments(body), 'a=2&c=3&d')
+})
+
 const part = (name: string, value: string) =>
   `--B\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`
 

@@ -9,16 +9,24 @@ export function queryTable(request: ClientRequest): Map<string, ArgumentValue> {
   return argumentTable(request.queryArguments().map(([name, value]) => [name, value ?? true] as const))
 }
 
+/** The arguments of a form as they were sent. */
+export function formParts(text: string): string[] {
+  return text.split('&').filter(part => part !== '')
+}
+
 /** `a=1&b&a=2` as names with values; `+` and `%20` are blanks, a broken escape stays as it is. */
 export function parseFormArguments(text: string): Map<string, ArgumentValue> {
-  const pairs = text.split('&', argumentCountMax).filter(part => part !== '')
-  return argumentTable(
-    pairs.map(part => {
-      const equals = part.indexOf('=')
-      if (equals === -1) return [decodeComponent(part), true] as const
-      return [decodeComponent(part.slice(0, equals)), decodeComponent(part.slice(equals + 1))] as const
-    }),
-  )
+  return parseFormParts(formParts(text).slice(0, argumentCountMax))
+}
+
+export function parseFormParts(parts: readonly string[]): Map<string, ArgumentValue> {
+  return argumentTable(parts.map(parseFormPart))
+}
+
+export function parseFormPart(part: string): readonly [name: string, value: string | true] {
+  const equals = part.indexOf('=')
+  if (equals === -1) return [decodeComponent(part), true]
+  return [decodeComponent(part.slice(0, equals)), decodeComponent(part.slice(equals + 1))]
 }
 
 /** The reverse; names sorted, as Kong writes what it changed. */
@@ -32,8 +40,8 @@ export function encodeFormArguments(table: ReadonlyMap<string, ArgumentValue>): 
   return parts.join('&')
 }
 
-/** A body with more arguments than this is cut, so that a request cannot make us build a huge table. */
-const argumentCountMax = 1000
+/** Of a body with more arguments than this the rest is not looked at, so that no request makes us build a huge table. */
+export const argumentCountMax = 1000
 
 function argumentTable(pairs: readonly (readonly [string, string | true])[]): Map<string, ArgumentValue> {
   const table = new Map<string, ArgumentValue>()

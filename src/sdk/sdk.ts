@@ -68,13 +68,18 @@ export interface ClientRequest {
   /** First value of a header. */
   header(name: string): string | undefined
   headerValues(name: string): readonly string[]
-  /** All headers, names in lower case. Builds a new object: not for the hot path. */
+  /**
+   * All headers, names in lower case, up to `lua_max_req_headers`; `header` finds those beyond, too. Builds a new
+   * object: not for the hot path.
+   */
   headers(): Record<string, string | string[]>
-  /** First value of a query argument, decoded; '' for one without `=`. */
+  /** First value of a query argument, decoded; '' for one without `=`. Looks at `lua_max_uri_args` arguments. */
   query(name: string): string | undefined
   queryValues(name: string): readonly string[]
   /** All query arguments in order, decoded. `null` stands for an argument without `=`. */
   queryArguments(): readonly (readonly [name: string, value: string | null])[]
+  /** How many of a form's `count` arguments are to be looked at (`lua_max_post_args`); fewer are noted in the log. */
+  seenFormArguments(count: number): number
   /**
    * The whole body; buffers it (the upstream still gets it). Above `bytesMax` it rejects with an error whose
    * `status` is 413.
@@ -140,6 +145,7 @@ export interface ResponsePhase extends EveryPhase {
     status: number
     /** `service`: from the upstream; `exit`: a plugin's Reply; `error`: made by the gateway. */
     readonly source: 'service' | 'exit' | 'error'
+    /** Up to `lua_max_resp_headers`. */
     headers(): Record<string, string | string[]>
     /**
      * Buffers the body and replaces it. Content-Length follows. Several transforms run in plugin order.

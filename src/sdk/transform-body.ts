@@ -2,7 +2,6 @@
 import { bodyFormat, encodeBodyArguments, parseBodyArguments } from './body-arguments.ts'
 import { multipartBoundary, simplePart, type MultipartPart } from './multipart.ts'
 import { transformMembers, type MemberSteps, type MemberTable } from './transform-members.ts'
-import type { ArgumentValue } from './request-arguments.ts'
 
 /** Only additions make sense to an empty body. */
 function stepsFor(bodyBytes: number, steps: MemberSteps): MemberSteps {
@@ -31,7 +30,7 @@ export function transformBodyMembers(
   }
   if (parsed.format === 'form') {
     const isChanged = transformMembers(parsed.table as MemberTable, steps)
-    return isChanged ? encodeBodyArguments({ format: 'form', table: parsed.table as Map<string, ArgumentValue> }) : null
+    return isChanged ? encodeBodyArguments(parsed) : null
   }
   // A list at the top has no members by name.
   if (Array.isArray(parsed.members)) return null

@@ -128,6 +128,9 @@ class FakeClientRequest extends FakeHeaders implements ClientRequest {
   queryArguments(): readonly Argument[] {
     return parseQuery(this.rawQuery)
   }
+  seenFormArguments(count: number): number {
+    return count
+  }
   body(bytesMax = Infinity): Promise<Uint8Array> {
     if (this.sent.length > bytesMax) return Promise.reject(Object.assign(new Error('body too large'), { status: 413 }))
     return Promise.resolve(this.sent)

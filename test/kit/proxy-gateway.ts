@@ -52,6 +52,7 @@ export const proxySettings: ProxySettings = {
     sendTimeoutMs: 60_000,
     bufferedBodyBytesMax: 8 * 1024 * 1024,
   },
+  seen: { requestHeadersMax: 100, responseHeadersMax: 100, queryArgumentsMax: 100, formArgumentsMax: 100 },
   bodyFolder: BODY_FOLDER,
   connectionsMax: 0,
   charset: 'UTF-8',

@@ -232,8 +232,9 @@ export class HeadScanner {
     return list
   }
 
-  toObject(): Record<string, string | string[]> {
-    return this.toList().toObject()
+  /** Of the first fields, at most. */
+  toObject(fieldsMax: number): Record<string, string | string[]> {
+    return this.toList().toObject(fieldsMax)
   }
 }
 

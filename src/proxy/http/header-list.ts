@@ -74,10 +74,11 @@ export class HeaderList {
     return `${this.#names[index]}: ${this.#values[index]}\r\n`
   }
 
-  /** Names in lower case; repeated ones as arrays. */
-  toObject(): Record<string, string | string[]> {
+  /** Names in lower case; repeated ones as arrays. Of the first fields, at most. */
+  toObject(fieldsMax: number): Record<string, string | string[]> {
     const object: Record<string, string | string[]> = Object.create(null)
-    for (let index = 0; index < this.#names.length; index++) {
+    const end = Math.min(fieldsMax, this.#names.length)
+    for (let index = 0; index < end; index++) {
       const name = this.#lowerNames[index]!
       const before = object[name]
       const value = this.#values[index]!

@@ -3,13 +3,14 @@
 /** `null` stands for an argument without `=`. */
 export type QueryArgument = readonly [name: string, value: string | null]
 
-/** Arguments that are looked at (Kong's `lua_max_uri_args`); later ones are still sent to the upstream. */
+/** Arguments that are looked at; later ones are still sent to the upstream. Kong's largest `lua_max_uri_args`. */
 const ARGUMENTS_MAX = 1000
 
-export function parseQuery(query: string): readonly QueryArgument[] {
+export function parseQuery(query: string, argumentsMax = ARGUMENTS_MAX): readonly QueryArgument[] {
   const list: QueryArgument[] = []
-  for (const part of query.split('&', ARGUMENTS_MAX)) {
+  for (const part of query.split('&', ARGUMENTS_MAX + 1)) {
     if (part === '') continue
+    if (list.length === argumentsMax) break
     const equals = part.indexOf('=')
     if (equals === -1) list.push([decode(part), null])
     else list.push([decode(part.slice(0, equals)), decode(part.slice(equals + 1))])

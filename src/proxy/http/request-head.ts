@@ -64,6 +64,19 @@ export class RequestHead extends HeadScanner {
     return fault === 0 ? end : fault
   }
 
+  /** Of a head that is refused nothing counts but what its first line says. */
+  forget(method: string, target: string): void {
+    this.clearFields()
+    this.text = this.host = this.hostname = ''
+    this.method = method
+    this.target = target
+    this.path = target.split('?', 1)[0]!
+    this.isPlain = true
+    this.hostPort = this.bodyLength = 0
+    this.minor = 1
+    this.keepAlive = this.expectsContinue = this.upgradesToWebsocket = this.acceptsTrailers = false
+  }
+
   /** What must hold of a head whose text is complete: 0, or a refusal. */
   protected check(): ScanResult {
     return this.#checkTarget() || this.#checkHost() || this.#checkFraming()

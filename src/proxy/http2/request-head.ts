@@ -112,6 +112,11 @@ export class Http2RequestHead extends RequestHead implements FieldSink {
     else this.#isTooLarge = true
   }
 
+  /** Of a refused head; see `forget`. */
+  forgetFields(): void {
+    this.forget(this.#method, this.#isPathTooLong || !this.#isLegalPath ? '' : this.#path)
+  }
+
   /** The block has ended. 0, MALFORMED, or the negated status of a refusal. */
   complete(isEnd: boolean): number {
     if (!this.#hasRegular) this.#beginLines()

@@ -7,7 +7,7 @@
 import type { Socket } from 'node:net'
 import type { Expiring } from '../deadlines.ts'
 import { unsentBytes, writeStreamText, writeText } from '../direct-write.ts'
-import { FAILURES, refusalCode } from '../errors.ts'
+import { refusalCode } from '../errors.ts'
 import { type ClientSide, Exchange, type ExchangeEvents } from '../exchange.ts'
 import { ChunkedDecoder } from '../http/chunked-decoder.ts'
 import { HEAD_TOO_LARGE, NEED_MORE } from '../http/head-scanner.ts'
@@ -19,7 +19,7 @@ import { RouterView } from '../router-view.ts'
 import type { RouterInput } from '../router/router.ts'
 import type { ConnectionOwner, OpenConnection } from './open-connection.ts'
 import { writePiece } from '../write-piece.ts'
-import { refusalText } from './refusal-text.ts'
+import { readRequestLine } from './request-line.ts'
 
 /** A body that nobody wants is read to its end up to this size, to keep the connection; a larger one ends it. */
 const DISCARDED_BYTES_MAX = 64 * 1024
@@ -186,10 +186,11 @@ export class ClientConnection implements ClientSide, OpenConnection, Expiring {
     const { head } = this
     const end = head.parse(bytes, from, Math.min(to, from + headBytesMax))
     const isTooLarge = end === NEED_MORE && to - from >= headBytesMax
-    if (end < 0) this.#refuse(end, head.reason)
-    else if (isTooLarge)
-      this.#refuse(isLineTooLong(bytes, from, lineBytesMax) ? -414 : -HEAD_TOO_LARGE, 'head too large')
-    else if (end === NEED_MORE) {
+    if (end < 0) this.#refuse(end, head.reason, bytes, from, to)
+    else if (isTooLarge) {
+      const refusal = isLineTooLong(bytes, from, lineBytesMax) ? -414 : -HEAD_TOO_LARGE
+      this.#refuse(refusal, 'head too large', bytes, from, to)
+    } else if (end === NEED_MORE) {
       if (this.deadline === 0 || this.requests > 0) this.deadline = deadlines.in(settings.client.headTimeoutMs)
       this.#hold(bytes, from, to)
     } else return this.#begin(bytes, end, to)
@@ -382,14 +383,17 @@ export class ClientConnection implements ClientSide, OpenConnection, Expiring {
     }
   }
 
-  /** A head that is no request: answered without any plugin, and the end. */
-  #refuse(refusal: number, reason: string): void {
-    const code = refusalCode(refusal)
+  /** A head that is no request: global plugins see its answer, and that is the end. */
+  #refuse(refusal: number, reason: string, bytes: Buffer, from: number, to: number): void {
     this.#context.log.info(`client sent an invalid request: ${reason}`, { client: this.peerAddress })
-    this.#context.counts.requests++
-    const text = refusalText(this.#context, FAILURES[code], this.peerAddress)
-    this.#socket.write(text, 'latin1')
-    this.#linger()
+    this.requests++
+    this.deadline = 0
+    this.#mustClose = true
+    const { method, target } = readRequestLine(bytes, from, to, this.#context.settings.client.lineBytesMax)
+    this.head.forget(method, target)
+    const exchange = new Exchange(this.#context, this, null)
+    this.#exchange = exchange
+    this.#events.headRefused(exchange, refusalCode(refusal))
   }
 
   #drained(): void {
@@ -423,7 +427,11 @@ export class ClientConnection implements ClientSide, OpenConnection, Expiring {
       this.#mustClose = true
       return this.#events.bodyRefused(exchange, 'request_timeout')
     }
-    if (exchange === null && this.#held !== null && this.#state === 'open') return this.#refuse(-408, 'head timed out')
+    const held = this.#held
+    if (exchange === null && held !== null && this.#state === 'open') {
+      this.#held = null
+      return this.#refuse(-408, 'head timed out', held, 0, held.length)
+    }
     this.#gone()
   }
 

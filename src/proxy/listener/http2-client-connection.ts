@@ -1,20 +1,20 @@
 /** A client's HTTP/2 connection: streams that are requests, and the way to its end without losing one. */
 import type { Socket } from 'node:net'
 import type { Expiring } from '../deadlines.ts'
-import { FAILURES, refusalCode } from '../errors.ts'
+import { refusalCode } from '../errors.ts'
 import { Exchange, type ExchangeEvents } from '../exchange.ts'
 import { ENHANCE_YOUR_CALM, NO_ERROR, PREFACE, PROTOCOL_ERROR, WINDOW_MAX } from '../http2/frames.ts'
 import type { FieldSink } from '../http2/hpack-decoder.ts'
 import { Http2Session } from '../http2/http2-session.ts'
 import { MAX_CONCURRENT_STREAMS, MAX_HEADER_LIST_SIZE } from '../http2/peer-settings.ts'
 import { Http2RequestHead, MALFORMED } from '../http2/request-head.ts'
+import { CHUNKED } from '../http/request-head.ts'
 import type { ProxyContext } from '../proxy-context.ts'
 import { RequestBody } from '../request-body.ts'
 import { type RoutedConnection, RouterView } from '../router-view.ts'
 import type { ClientAddress } from './client-connection.ts'
 import { Http2ClientStream } from './http2-client-stream.ts'
 import type { ConnectionOwner, OpenConnection } from './open-connection.ts'
-import { refusalText } from './refusal-text.ts'
 
 /** nginx's default. */
 const STREAMS_MAX = 128
@@ -195,16 +195,13 @@ export class Http2ClientConnection
     if (keepaliveRequestsMax > 0 && this.requests === keepaliveRequestsMax) this.#announce()
   }
 
-  /** A head that is no request: answered without any plugin. */
+  /** A head that is no request: of plugins, the global ones see its answer. */
   #refuse(stream: Http2ClientStream, refusal: number, reason: string): void {
     this.context.log.info(`client sent an invalid request: ${reason}`, { client: this.address.peerAddress })
-    this.context.counts.requests++
-    const text = refusalText(this.context, FAILURES[refusalCode(refusal)], this.address.peerAddress)
-    const end = text.indexOf('\r\n\r\n')
-    stream.sendHeaders(Number(text.slice(9, 12)), text.slice(0, end + 2))
-    const body = Buffer.from(text.slice(end + 4), 'latin1')
-    stream.sendData(body, 0, body.length)
-    stream.endSending()
+    stream.slot.head.forgetFields()
+    const exchange = new Exchange(this.context, stream, null)
+    stream.expectBody(exchange, CHUNKED, 0)
+    this.#events.headRefused(exchange, refusalCode(refusal))
   }
 
   /** An answer is out before its request was: the rest is not wanted (RFC 9113 section 8.1). */
