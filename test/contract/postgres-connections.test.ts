@@ -7,6 +7,7 @@ import type { PostgresOptions, PostgresTls } from '../../src/store/postgres/conn
 import { ConnectionPool } from '../../src/store/postgres/connection-pool.ts'
 import { openPostgresMigrations } from '../../src/store/postgres/postgres-migrations.ts'
 import { openPostgresStore } from '../../src/store/postgres/open-postgres-store.ts'
+import { SharedReader } from '../../src/store/postgres/shared-reader.ts'
 import { selfSignedPair } from '../kit/certificate-pair.ts'
 import { postgresIsMissing, type PostgresServer, startPostgres } from '../kit/postgres.ts'
 import { contractCatalog } from './store.catalog.ts'
@@ -96,6 +97,29 @@ describe('connections to PostgreSQL', { skip }, () => {
     await server.query(`select pg_terminate_backend(${first})`)
     assert.notEqual(await pid(), first)
     await pool.close()
+  })
+
+  test('SharedReader asks for many rows on one connection, and once more on a new one when that has died unnoticed', async () => {
+    const pool = new ConnectionPool(options, systemClock)
+    const shared = new SharedReader(options, pool)
+    const pids = async (count: number) => {
+      const ask = (at: number) => shared.query('select pg_backend_pid() as pid, $1::int as at', [at])
+      const rows = (await Promise.all(Array.from({ length: count }, (_, at) => ask(at)))).map(({ rows: [row] }) => row)
+      assert.deepEqual(
+        rows.map(row => row?.['at']),
+        rows.map((_, at) => at),
+      )
+      return [...new Set(rows.map(row => row?.['pid']))]
+    }
+    const first = await pids(20)
+    assert.equal(first.length, 1)
+    await server.query(`select pg_terminate_backend(${first[0]})`)
+    const second = await pids(20)
+    assert.equal(second.length, 1)
+    assert.notEqual(second[0], first[0])
+    assert.ok((await pids(200)).length > 1, 'more than wait for each other take the pool')
+    await Promise.all([shared.close(), pool.close()])
+    await assert.rejects(shared.query('select 1', []), /closed/)
   })
 
   test('openPostgresStore() reads from the replica, and from the database itself while the replica is away', async () => {

@@ -9,3 +9,8 @@ export function isConnectionFailure(error: unknown): boolean {
     message ?? '',
   )
 }
+
+/** A server that does not answer in time would not answer the second time either. */
+export function isSlow(error: unknown): boolean {
+  return (error as Error).message === 'Query read timeout'
+}

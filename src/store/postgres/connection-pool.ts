@@ -2,7 +2,7 @@
 import type { Clock, Timer } from '../../base/clock.ts'
 import { StoreError } from '../errors.ts'
 import { type Connection, openConnection } from './connection.ts'
-import { isConnectionFailure } from './connection-failure.ts'
+import { isConnectionFailure, isSlow } from './connection-failure.ts'
 import type { PostgresOptions } from './connection-options.ts'
 
 interface Idle {
@@ -145,9 +145,4 @@ export class ConnectionPool {
     if (next === undefined) this.#taken -= 1
     else next.resolve(null)
   }
-}
-
-/** A server that does not answer in time would not answer the second time either. */
-function isSlow(error: unknown): boolean {
-  return (error as Error).message === 'Query read timeout'
 }

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { isIP } from 'node:net'
 import { type Client as PgClient, default as pg, type QueryResult } from 'pg'
 import { StoreError } from '../errors.ts'
+import { isSlow } from './connection-failure.ts'
 import { addressOf, type PostgresOptions, type PostgresTls } from './connection-options.ts'
 
 // Every entity needs about ten statements; texts beyond these (IN lists of any length) are planned each time.
@@ -24,9 +25,12 @@ export class Connection {
   readonly #names = new Map<string, string>()
   #failure: Error | null = null
   readonly #onLost: (() => void)[] = []
+  readonly #isPipelined: boolean
+  #isGathering = false
 
-  constructor(client: PgClient) {
+  constructor(client: PgClient, isPipelined: boolean) {
     this.#client = client
+    this.#isPipelined = isPipelined
     client.on('error', error => this.#lost(error))
     client.on('end', () => this.#lost(new Error('the connection was closed')))
   }
@@ -55,11 +59,12 @@ export class Connection {
       // pg knows it for single statements too; its type definitions do not.
       ...(timeoutMs === undefined ? {} : { query_timeout: timeoutMs }),
     }
+    if (this.#isPipelined) this.#gather()
     try {
       return await this.#client.query<Record<string, unknown>>(config)
     } catch (error) {
       // The answer of a statement that took too long would be taken for that of the next.
-      if (isTimeout(error)) this.destroy(error as Error)
+      if (isSlow(error)) this.destroy(error as Error)
       throw error
     }
   }
@@ -75,6 +80,18 @@ export class Connection {
     this.#failure = new Error('the connection was closed')
     this.#onLost.length = 0
     await this.#client.end().catch(() => undefined)
+  }
+
+  /** What is asked in one turn of the event loop leaves in one write: each costs as much as a statement does. */
+  #gather(): void {
+    if (this.#isGathering) return
+    this.#isGathering = true
+    const { stream } = this.#client.connection
+    stream.cork()
+    setImmediate(() => {
+      this.#isGathering = false
+      stream.uncork()
+    })
   }
 
   #lost(error: Error): void {
@@ -98,11 +115,13 @@ export class Connection {
 /** `pipelined` sends statements without waiting for the answers to earlier ones. */
 export async function openConnection(options: PostgresOptions, { pipelined = false } = {}): Promise<Connection> {
   try {
-    return new Connection(await connect(options, options.tls, pipelined))
+    return new Connection(await connect(options, options.tls, pipelined), pipelined)
   } catch (error) {
     // pg's words for a server that answers the question for TLS with no.
     const hasNoTls = (error as Error).message === 'The server does not support SSL connections'
-    if (hasNoTls && options.tls?.required === false) return new Connection(await connect(options, null, pipelined))
+    if (hasNoTls && options.tls?.required === false) {
+      return new Connection(await connect(options, null, pipelined), pipelined)
+    }
     throw error
   }
 }
@@ -152,10 +171,6 @@ function tlsOptions({ verify, authorities, certificate, key, versionMin }: Postg
 /** In the startup packet's options, blanks separate and backslashes escape. */
 function escapeOption(text: string): string {
   return text.replaceAll(/([\\\s])/g, '\\$1')
-}
-
-function isTimeout(error: unknown): boolean {
-  return (error as Error).message === 'Query read timeout'
 }
 
 /** Names the place and the reason, for whoever starts a node or a command. */

@@ -14,8 +14,11 @@ import type { Answer } from './connection.ts'
 
 export type Execute = (text: string, values: readonly unknown[]) => Promise<Answer>
 
-/** Transactions are the caller's: it begins and commits on the connection behind `execute`. */
-export function postgresSql(execute: Execute): Sql {
+/**
+ * Transactions are the caller's: it begins and commits on the connection behind `execute`. `executeKept` is for the usual
+ * statements (sql/direct.ts), where another way is better for them.
+ */
+export function postgresSql(execute: Execute, executeKept: Execute = execute): Sql {
   const connection: DatabaseConnection = {
     async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
       const { rows, rowCount } = await execute(sql, parameters)
@@ -45,5 +48,5 @@ export function postgresSql(execute: Execute): Sql {
       }),
     },
   })
-  return withDirect(db, async (text, values) => (await execute(text, values)).rows)
+  return withDirect(db, async (text, values) => (await executeKept(text, values)).rows)
 }

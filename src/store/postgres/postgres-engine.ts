@@ -5,13 +5,14 @@ import type { Logger } from '../../base/logger.ts'
 import type { Sql, SqlEngine } from '../sql/engine.ts'
 import { ChangeListener } from './change-listener.ts'
 import { ConfigWriter } from './config-writer.ts'
-import type { Connection } from './connection.ts'
+import type { Answer, Connection } from './connection.ts'
 import { isConnectionFailure } from './connection-failure.ts'
 import type { PostgresOptions } from './connection-options.ts'
 import { ConnectionPool } from './connection-pool.ts'
 import { breachOf, readConstraints } from './constraints.ts'
 import { nextVersion } from './next-version.ts'
 import { postgresSql } from './postgres-dialect.ts'
+import { SharedReader } from './shared-reader.ts'
 
 export interface PostgresEngineOptions {
   readonly options: PostgresOptions
@@ -26,8 +27,9 @@ export interface PostgresEngineOptions {
 /** The tables must exist already. */
 export async function openPostgresEngine(given: PostgresEngineOptions): Promise<SqlEngine> {
   const { options, replica, clock, logger, pollMs } = given
-  const pool = new ConnectionPool(options, clock)
-  const replicaPool = replica === null ? null : new ConnectionPool(replica, clock)
+  const readers = readersOf(options, clock)
+  const { pool } = readers
+  const replicaReaders = replica === null ? null : readersOf(replica, clock)
   const { channel, constraints } = await pool
     .read(async connection => ({
       channel: await channelOf(connection),
@@ -40,7 +42,7 @@ export async function openPostgresEngine(given: PostgresEngineOptions): Promise<
   const writer = new ConfigWriter(options, clock)
   const listener = new ChangeListener({ options, channel, clock, logger, pollMs })
   await listener.open()
-  const reader = sqlOf(pool)
+  const reader = sqlOf(readers)
   return {
     capabilities: {
       writes: true,
@@ -52,7 +54,7 @@ export async function openPostgresEngine(given: PostgresEngineOptions): Promise<
     },
     pipelines: true,
     reader,
-    replica: replicaPool === null ? reader : sqlOf(replicaPool, pool),
+    replica: replicaReaders === null ? reader : sqlOf(replicaReaders, pool),
     write: work => writer.write(work),
     apart: work => work(reader),
     nextVersion: (db, changes) => nextVersion(db, changes, channel),
@@ -61,7 +63,8 @@ export async function openPostgresEngine(given: PostgresEngineOptions): Promise<
     onOthers: told => listener.add(told),
     async close() {
       await writer.close()
-      await Promise.all([listener.close(), pool.close(), replicaPool?.close()])
+      const opened = [readers, ...(replicaReaders === null ? [] : [replicaReaders])]
+      await Promise.all([listener.close(), ...opened.flatMap(each => [each.pool.close(), each.shared.close()])])
     },
   }
 }
@@ -73,16 +76,31 @@ async function channelOf(connection: Connection): Promise<string> {
   return `silverback_${digest.slice(0, 16)}`
 }
 
-/** `substitute` is read from while `pool` cannot be reached. */
-function sqlOf(pool: ConnectionPool, substitute?: ConnectionPool): Sql {
-  return postgresSql(async (text, values) => {
+interface Readers {
+  readonly pool: ConnectionPool
+  /** For single rows. */
+  readonly shared: SharedReader
+}
+
+function readersOf(options: PostgresOptions, clock: Clock): Readers {
+  const pool = new ConnectionPool(options, clock)
+  return { pool, shared: new SharedReader(options, pool) }
+}
+
+/** `substitute` is read from while the pool's server cannot be reached. */
+function sqlOf({ pool, shared }: Readers, substitute?: ConnectionPool): Sql {
+  const orSubstitute = async (text: string, values: readonly unknown[], read: () => Promise<Answer>) => {
     try {
-      return await pool.read(connection => connection.query(text, values))
+      return await read()
     } catch (error) {
       if (substitute === undefined || !isConnectionFailure(error)) throw error
       return substitute.read(connection => connection.query(text, values))
     }
-  })
+  }
+  return postgresSql(
+    (text, values) => orSubstitute(text, values, () => pool.read(connection => connection.query(text, values))),
+    (text, values) => orSubstitute(text, values, () => shared.query(text, values)),
+  )
 }
 
 /** Readers of one moment hold up nobody in PostgreSQL. */
