@@ -1,7 +1,11 @@
 /** Health of a whole node: configuration followed change by change, reports of workers, names, and what the APIs show. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { manualClock } from '../../test/kit/config-rows.ts'
+import { type Clock, systemClock } from '../base/clock.ts'
 import { silentLogger } from '../base/logger.ts'
 import { seededRandom } from '../base/random.ts'
 import type { ConfigChange, Row } from '../entities/config.ts'
@@ -24,9 +28,8 @@ const target = (id: string, address: string, weight = 100): Row => ({
 const put = (entity: string, row: Row): ConfigChange => ({ entity, key: String(row['id']), row })
 const remove = (entity: string, key: string): ConfigChange => ({ entity, key, row: null })
 
-function fixture(rows: readonly ConfigChange[]) {
+function fixture(rows: readonly ConfigChange[], clock: Clock = manualClock()) {
   const copy = new MemoryCopy(['certificates', 'upstreams', 'targets', 'plugins'])
-  const clock = manualClock()
   let version = 0
   const snapshot = (all: readonly ConfigChange[]) => {
     const writer = copy.beginSnapshot({ version: ++version, config_hash: '' })
@@ -49,12 +52,13 @@ function fixture(rows: readonly ConfigChange[]) {
     broadcast: changes => told.push(...changes),
     tls: { clientCertificate: null, trustedCertificates: null },
   })
-  const report = (peer: string, event: PeerEvent, count = 1) =>
-    authority.receive([{ upstream: 'u1', peer, event, count }])
+  /** Of tries that have begun after all marks, unless `marks` says otherwise. */
+  const report = (peer: string, event: PeerEvent, count = 1, marks = authority.marks) =>
+    authority.receive([{ upstream: 'u1', peer, event, marks, count }])
   /** What was told to the workers since. */
   const heard = () => told.splice(0).map(({ peer, state }) => `${peer} ${state}`)
   snapshot(rows)
-  return { authority, change, clock, copy, heard, names, report, snapshot, health: createUpstreamHealth(authority) }
+  return { authority, change, copy, heard, names, report, snapshot, health: createUpstreamHealth(authority) }
 }
 
 const A = '10.0.0.1|10.0.0.1|80'
@@ -177,6 +181,66 @@ const aMark = (id: string, more: Partial<HealthMark> = {}): HealthMark => {
   return { id, upstream: 'u1', target: 't1', address: null, healthy: false, at: 1, ...more }
 }
 
+test('HealthAuthority lets no try that began before a mark by hand undo it', () => {
+  const { authority, heard, report } = fixture(two)
+  const before = authority.marks
+  assert.ok(authority.force('u1', 't1', null, false))
+  assert.deepEqual(heard(), [`${A} unhealthy`])
+  report(A, 'success', 3, before)
+  assert.deepEqual(heard(), [`${A} unhealthy`], 'said again to the worker that thinks otherwise')
+  report('10.0.0.2|10.0.0.2|80', 'tcp_failure', 1, before)
+  assert.deepEqual(heard(), ['10.0.0.2|10.0.0.2|80 unhealthy'], 'the mark is about one target only')
+  const between = authority.marks
+  authority.force('u1', 't1', null, true)
+  report(A, 'tcp_failure', 1, between)
+  assert.equal(authority.checked('u1')!.stateOf({ hostname: '10.0.0.1', ip: '10.0.0.1', port: 80 }), 'healthy')
+  report(A, 'tcp_failure')
+  assert.equal(heard().at(-1), `${A} unhealthy`, 'what began after it counts')
+})
+
+test('HealthAuthority lets no probe that began before a mark by hand undo it', async t => {
+  const held: ServerResponse[] = []
+  let asked = () => {}
+  const server = createServer((_request, response) => {
+    held.push(response)
+    asked()
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const active = {
+    type: 'http',
+    http_path: '/',
+    timeout: 10,
+    concurrency: 1,
+    healthy: { interval: 0, successes: 1, http_statuses: [200] },
+    unhealthy: { interval: 0.01 },
+  }
+  const rows = [
+    put('upstreams', { ...pool, healthchecks: { active } }),
+    put('targets', target('t1', `127.0.0.1:${port}`)),
+  ]
+  const { authority } = fixture(rows, systemClock)
+  t.after(() => authority.close())
+  const peer = { hostname: '127.0.0.1', ip: '127.0.0.1', port }
+  const state = () => authority.checked('u1')!.stateOf(peer)
+  const probe = () => new Promise<void>(resolve => (asked = resolve))
+  authority.force('u1', 't1', null, false)
+  const first = probe()
+  await first
+  authority.force('u1', 't1', null, false)
+  const closed = once(held[0]!, 'close')
+  held[0]!.end('ok')
+  await closed
+  const second = probe()
+  // The next one is made only when the one before is over.
+  await second
+  assert.equal(state(), 'unhealthy')
+  const up = new Promise<void>(resolve => authority.follow(() => state() === 'healthy' && resolve()))
+  held[1]!.end('ok')
+  await up
+})
+
 test('HealthFeed takes a mark over once, when it knows the target, and what checks find later stands', () => {
   const { authority, change, heard, report } = fixture([])
   const feed = new HealthFeed(authority)
@@ -227,7 +291,8 @@ test('HealthFeed reports what is new, everything after a restart, and of too muc
 })
 
 test('an upstream that takes the place of one of the same name goes on with its health, for a while', async () => {
-  const { authority, change, clock, heard, report } = fixture(two)
+  const clock = manualClock()
+  const { authority, change, heard, report } = fixture(two, clock)
   report(A, 'tcp_failure')
   heard()
   change(remove('targets', 't1'), remove('targets', 't2'), remove('upstreams', 'u1'))

@@ -11,7 +11,14 @@ import { isAddress, parseTarget } from '../proxy/balancer/target-address.ts'
 import { ActiveChecks } from '../proxy/health/active-checks.ts'
 import { CheckedUpstream, type HealthListener } from '../proxy/health/checked-upstream.ts'
 import { type ActiveRules, compileHealthRules } from '../proxy/health/health-rules.ts'
-import { parsePeerName, type PeerChange, type PeerIdentity, type PeerReport } from '../proxy/health/peer-state.ts'
+import {
+  parsePeerName,
+  type PeerChange,
+  type PeerEvent,
+  type PeerIdentity,
+  peerName,
+  type PeerReport,
+} from '../proxy/health/peer-state.ts'
 import { probeSocket } from '../proxy/health/probe.ts'
 import type { Resolver } from '../proxy/upstream/resolver.ts'
 import { RetiredHealth } from './retired-health.ts'
@@ -25,7 +32,7 @@ export interface HealthAuthorityOptions {
   readonly random: Random
   readonly log: Logger
   /** To every worker. */
-  readonly broadcast: (changes: readonly PeerChange[]) => void
+  readonly broadcast: (changes: readonly PeerChange[], marks: number) => void
   readonly tls: {
     readonly clientCertificate: { readonly cert: string; readonly key: string } | null
     readonly trustedCertificates: string | null
@@ -58,6 +65,7 @@ export class HealthAuthority implements HealthListener {
   readonly #upstreamOfTarget = new Map<string, string>()
   readonly #followers = new Set<HealthFollower>()
   readonly #retired: RetiredHealth
+  #marks = 0
 
   constructor(options: HealthAuthorityOptions) {
     this.#options = options
@@ -142,21 +150,27 @@ export class HealthAuthority implements HealthListener {
         return upstream.peers(areUp)
       },
       probe: async peer => {
-        const { row } = this.#checked.get(upstream.id)!
-        const hostHeader = (row['host_header'] ?? null) as string | null
-        const secureContext = this.#secureContext(upstream.id, rules)
-        const options = { rules, hostHeader, secureContext, clock }
-        if (rules.type !== 'grpc' && rules.type !== 'grpcs') return probeSocket(peer, options)
-        // Loaded when it is needed: HTTP/2 takes megabytes of every node.
-        const { probeGrpc } = await import('../proxy/health/grpc-probe.ts')
-        return probeGrpc(peer, options)
+        const began = this.#marks
+        const event = await this.#probe(upstream.id, peer, rules)
+        return upstream.counts(peerName(peer), began) ? event : null
       },
       onFault: ({ hostname, port }, error) => {
         log.error(`no health check of '${hostname}:${port}': ${error.message}`)
         return null
       },
-      onEvent: (peer, event) => upstream.count(`${peer.hostname}|${peer.ip}|${peer.port}`, event, 'active'),
+      onEvent: (peer, event) => upstream.count(peerName(peer), event, 'active'),
     })
+  }
+
+  async #probe(upstreamId: string, peer: PeerIdentity, rules: ActiveRules): Promise<PeerEvent | null> {
+    const { row } = this.#checked.get(upstreamId)!
+    const hostHeader = (row['host_header'] ?? null) as string | null
+    const secureContext = this.#secureContext(upstreamId, rules)
+    const options = { rules, hostHeader, secureContext, clock: this.#options.clock }
+    if (rules.type !== 'grpc' && rules.type !== 'grpcs') return probeSocket(peer, options)
+    // Loaded when it is needed: HTTP/2 takes megabytes of every node.
+    const { probeGrpc } = await import('../proxy/health/grpc-probe.ts')
+    return probeGrpc(peer, options)
   }
 
   /** Made for the first probe, and again after a certificate changed. */
@@ -209,7 +223,7 @@ export class HealthAuthority implements HealthListener {
   }
 
   onChanges(changes: readonly PeerChange[]): void {
-    this.#options.broadcast(changes)
+    this.#options.broadcast(changes, this.#marks)
   }
 
   onTurn(upstreamId: string, { hostname, ip, port }: PeerIdentity, isUp: boolean): void {
@@ -241,12 +255,20 @@ export class HealthAuthority implements HealthListener {
     if (upstream === null || target === undefined) return false
     const wanted = address === null ? null : parseTarget(address)
     const { host, port } = wanted ?? { host: null, port: target.port }
-    return upstream.force({ hostname: target.host, address: host, port }, isUp) > 0
+    const found = upstream.force({ hostname: target.host, address: host, port }, isUp, ++this.#marks)
+    // Also when it changed nothing: requests from now on are younger than the mark.
+    this.onChanges([])
+    return found > 0
+  }
+
+  /** Marks by hand so far. */
+  get marks(): number {
+    return this.#marks
   }
 
   /** From a worker. A name may have given it an address that is not known here yet. */
   receive(reports: readonly PeerReport[]): void {
-    for (const { upstream: id, peer, event, count } of reports) {
+    for (const { upstream: id, peer, event, marks, count } of reports) {
       const upstream = this.#checked.get(id)?.upstream
       if (upstream === undefined) continue
       if (!upstream.has(peer)) {
@@ -254,7 +276,8 @@ export class HealthAuthority implements HealthListener {
         if (!this.targetsOf(id).some(({ host, weight }) => host === identity.hostname && weight > 0)) continue
         upstream.add(identity)
       }
-      for (let i = 0; i < count; i++) upstream.count(peer, event, 'passive')
+      if (!upstream.counts(peer, marks)) upstream.repeat(peer)
+      else for (let i = 0; i < count; i++) upstream.count(peer, event, 'passive')
     }
   }
 

@@ -54,7 +54,7 @@ export class ProxyHalf {
       random,
       log,
       tls,
-      broadcast: changes => this.supervisor.broadcast({ type: 'peer-states', changes }),
+      broadcast: (changes, marks) => this.supervisor.broadcast({ type: 'peer-states', changes, marks }),
     })
     const counters = createCounterAuthority({ clock, workerCount: () => this.supervisor.workerCount })
     this.supervisor = new Supervisor({
@@ -66,7 +66,10 @@ export class ProxyHalf {
         onPeerReports: reports => this.health.receive(reports),
       },
       onApplied: changes => (changes === null ? this.health.reset() : this.health.apply(changes)),
-      briefing: () => [{ type: 'peer-states', changes: this.health.states() }, this.#ticketKeys],
+      briefing: () => [
+        { type: 'peer-states', changes: this.health.states(), marks: this.health.marks },
+        this.#ticketKeys,
+      ],
       fork: () => workerForks.take(),
     })
   }

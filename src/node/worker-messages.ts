@@ -37,7 +37,7 @@ export type ToWorker =
   /** Whoever answers is not hanging. */
   | { readonly type: 'ping' }
   /** Decided for the whole node. */
-  | { readonly type: 'peer-states'; readonly changes: readonly PeerChange[] }
+  | { readonly type: 'peer-states'; readonly changes: readonly PeerChange[]; readonly marks: number }
   /** Stop accepting, finish what is under way, then exit. */
   | { readonly type: 'drain'; readonly timeoutMs: number }
 

@@ -155,7 +155,7 @@ function receive(message: ToWorker, socket: unknown): void {
     case 'reopen-logs':
       return running?.files.reopen()
     case 'peer-states':
-      return running?.health.apply(message.changes)
+      return running?.health.apply(message.changes, message.marks)
     case 'drain':
       void drain(message.timeoutMs)
   }

@@ -8,8 +8,7 @@ test('the control plane shows the health that its data planes see, and passes ma
   const { controlPlane, dataPlanes } = await aCluster(t, { dataPlanes: 1, dp: { new_dns_client: 'on' } })
   const [first] = dataPlanes
   const [one, two] = [await anUpstream(t, 'one'), await anUpstream(t, 'two')]
-  // No success counts: one that was under way when a mark came would put the target back, as it does in Kong.
-  const passive = { healthy: { successes: 0 }, unhealthy: { tcp_failures: 2, http_failures: 1, http_statuses: [500] } }
+  const passive = { healthy: { successes: 1 }, unhealthy: { tcp_failures: 2, http_failures: 1, http_statuses: [500] } }
   await admin(controlPlane.admin, 'POST', '/upstreams', { name: 'pool.test', healthchecks: { passive } })
   const addresses = [one, two].map(({ port }) => `127.0.0.1:${port}`)
   for (const target of addresses) await admin(controlPlane.admin, 'POST', '/upstreams/pool.test/targets', { target })

@@ -8,12 +8,13 @@ import { admin, eventually, send, Traffic } from '../kit/traffic.ts'
 
 /** A target that can be stopped and started on its port, and answers with its name and the status it is told to. */
 async function aTarget(t: TestContext, name: string) {
-  const state = { status: 200, probes: [] as string[], served: 0 }
+  const state = { status: 200, probes: [] as string[], served: 0, held: null as Promise<void> | null }
   let port = 0
   const create = () =>
-    createServer((incoming, outgoing) => {
+    createServer(async (incoming, outgoing) => {
       if (incoming.url === '/probe') state.probes.push(`${incoming.headers.host} ${incoming.headers['x-probe']}`)
       else state.served++
+      await state.held
       outgoing.writeHead(state.status, { 'content-type': 'text/plain', 'content-length': name.length })
       outgoing.end(name)
     })
@@ -169,6 +170,25 @@ test('traffic takes a target out for all workers, and the Admin API puts it back
     await eventually('two alone to answer', async () => (await answers(node.proxy)).join() === 'two')
     assert.equal((await of('127.0.0.1:1', 'healthy')).status, 404)
     assert.equal((await of(one.address, 'healthy')).status, 204)
+    await eventually('both to answer', async () => (await answers(node.proxy)).join() === 'one,two')
+  })
+
+  await t.test('requests that began before a mark do not undo it', async () => {
+    const servedBefore = one.state.served
+    let release = () => {}
+    one.state.held = new Promise(resolve => (release = resolve))
+    const requests = Array.from({ length: 24 }, () => send(`${node.proxy}/`))
+    await eventually('requests in flight in both workers', async () => one.state.served - servedBefore >= 8)
+    const marked = `${node.admin}/upstreams/pool.test/targets/${one.address}/unhealthy`
+    assert.equal((await send(marked, { method: 'PUT' })).status, 204)
+    await eventually('two alone to answer', async () => (await answers(node.proxy)).join() === 'two')
+    one.state.held = null
+    release()
+    assert.deepEqual([...new Set((await Promise.all(requests)).map(({ status }) => status))], [200])
+    // Every worker is asked for it, after it has reported what it saw.
+    assert.equal((await send(`${node.admin}/status`)).status, 200)
+    assert.equal((await healthOf(node.admin))[one.address], 'UNHEALTHY')
+    assert.equal((await send(marked.replace('/unhealthy', '/healthy'), { method: 'PUT' })).status, 204)
     await eventually('both to answer', async () => (await answers(node.proxy)).join() === 'one,two')
   })
 

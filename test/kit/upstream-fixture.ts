@@ -13,6 +13,8 @@ import { manualClock } from './config-rows.ts'
 /** Peers that are down, by key. */
 class DownPeers extends Set<string> {
   version = 0
+  /** By hand, so far. */
+  marks = 0
   override add(key: string): this {
     this.version++
     return super.add(key)
@@ -20,6 +22,10 @@ class DownPeers extends Set<string> {
   override clear(): void {
     this.version++
     super.clear()
+  }
+  mark(): void {
+    this.version++
+    this.marks++
   }
 }
 
@@ -45,8 +51,12 @@ export function anUpstreamOfTargets(seed = 3) {
       get version() {
         return down.version
       },
+      get marks() {
+        return down.marks
+      },
       stateOf: (_upstream, peer) => (down.has(peer.key) ? 'unhealthy' : 'healthy'),
-      report: (upstream, peer, event: PeerEvent) => void reports.push(`${upstream} ${peer.key} ${event}`),
+      report: (upstream, peer, event: PeerEvent, _rules, marks) =>
+        void reports.push(`${upstream} ${peer.key} ${event}${marks === 0 ? '' : ` after ${marks}`}`),
     },
   }
   const targets = new UpstreamTargets(tools)

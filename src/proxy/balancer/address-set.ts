@@ -15,6 +15,8 @@ export class AddressSet {
   readonly addresses: readonly Address[]
   readonly selector: Selector
   readonly #options: AddressSetOptions
+  /** Number of the newest mark by hand when health was last looked at. */
+  marks = 0
   #healthVersion = -1
   #isHealthy = false
 
@@ -43,6 +45,7 @@ export class AddressSet {
       if (address.isAvailable) available += address.weight
     }
     this.#healthVersion = health.version
+    this.marks = health.marks
     this.#isHealthy = total > 0 && (available / total) * 100 > threshold
     this.selector.availabilityChanged?.()
   }

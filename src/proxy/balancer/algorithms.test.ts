@@ -274,3 +274,16 @@ test('UpstreamTargets reports what passive checks count', () => {
   balancer.release(pick(balancer) as Pick, { kind: 'timed_out' })
   assert.deepEqual(reports, [], 'nothing is reported without checks')
 })
+
+test('UpstreamBalancer reports with each try how many marks by hand there were when it began', () => {
+  const { balancer, down, reports, use } = anUpstreamOfTargets()
+  const passive = { healthy: { http_statuses: [200], successes: 1 }, unhealthy: { http_statuses: [500], timeouts: 1 } }
+  use({ '10.0.0.1:80': 1 }, { healthchecks: { passive } })
+  const before = pick(balancer) as Pick
+  down.mark()
+  const after = pick(balancer) as Pick
+  for (const one of [before, after, pick(balancer) as Pick])
+    balancer.release(one, { kind: 'answered', status: 200, latencyMs: 1 })
+  const success = 'u 10.0.0.1:80 success'
+  assert.deepEqual(reports, [success, `${success} after 1`, `${success} after 1`])
+})

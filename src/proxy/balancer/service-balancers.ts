@@ -9,6 +9,8 @@ import type { BalancerTools, UpstreamTargets } from './upstream-targets.ts'
 
 interface AddressPick extends Pick {
   readonly address: Address
+  /** See PeerHealth. */
+  readonly marks: number
 }
 
 const NO_LIVE_TARGET: PickFailure = { failure: 'no_live_target' }
@@ -17,8 +19,9 @@ export class UpstreamBalancer implements Balancer {
   readonly #targets: UpstreamTargets
   readonly #hostHeader: string | null
   readonly #isTls: boolean
-  /** Picks of one set of addresses, made when first given out: a pick costs no allocation. */
+  /** Picks of one set of addresses between two marks by hand, made when first given out: a pick costs no allocation. */
   #set: AddressSet | null = null
+  #marks = 0
   #picks: AddressPick[] = []
 
   constructor(targets: UpstreamTargets, { hostHeader, isTls }: { hostHeader: string | null; isTls: boolean }) {
@@ -34,14 +37,16 @@ export class UpstreamBalancer implements Balancer {
   }
 
   release(pick: Pick, outcome: PeerOutcome): void {
-    this.#targets.over((pick as AddressPick).address, outcome)
+    const { address, marks } = pick as AddressPick
+    this.#targets.over(address, outcome, marks)
   }
 
   #pickFrom(set: AddressSet, state: PickState, input: HashInput): Pick | PickFailure {
     const index = set.next(state.failed, this.#targets.hashOf(input))
     if (index < 0) return NO_LIVE_TARGET
-    if (set !== this.#set) {
+    if (set !== this.#set || set.marks !== this.#marks) {
       this.#set = set
+      this.#marks = set.marks
       this.#picks = []
     }
     const pick = (this.#picks[index] ??= this.#makePick(set.addresses[index]!))
@@ -51,7 +56,12 @@ export class UpstreamBalancer implements Balancer {
 
   #makePick(address: Address): AddressPick {
     const { peer } = address
-    return { peer, hostHeader: hostHeader(this.#hostHeader ?? peer.hostname, peer.port, this.#isTls), address }
+    return {
+      peer,
+      hostHeader: hostHeader(this.#hostHeader ?? peer.hostname, peer.port, this.#isTls),
+      address,
+      marks: this.#marks,
+    }
   }
 }
 

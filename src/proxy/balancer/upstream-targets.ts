@@ -96,23 +96,23 @@ export class UpstreamTargets {
   }
 
   /** An exchange with one of the addresses is over. */
-  over(address: Address, outcome: PeerOutcome): void {
+  over(address: Address, outcome: PeerOutcome, marks: number): void {
     address.connections--
     if (outcome.kind === 'answered') this.#set?.selector.answered?.(address, outcome.latencyMs)
-    if (this.#passive !== null) this.#report(this.#passive, address.peer, outcome)
+    if (this.#passive !== null) this.#report(this.#passive, address.peer, outcome, marks)
   }
 
-  #report(rules: CheckRules, peer: Peer, outcome: PeerOutcome): void {
+  #report(rules: CheckRules, peer: Peer, outcome: PeerOutcome, marks: number): void {
     const { health } = this.#tools
     const upstream = String(this.#upstream['id'])
-    if (outcome.kind === 'timed_out') return health.report(upstream, peer, 'timeout', rules)
+    if (outcome.kind === 'timed_out') return health.report(upstream, peer, 'timeout', rules, marks)
     if (outcome.kind === 'answered') {
       // nginx cannot tell its own 504 from the upstream's, and so neither can Kong.
       const event = outcome.status === 504 ? 'timeout' : rules.statusEvent(outcome.status)
-      if (event !== null) health.report(upstream, peer, event, rules)
+      if (event !== null) health.report(upstream, peer, event, rules, marks)
     } else if (outcome.kind !== 'aborted') {
-      health.report(upstream, peer, 'tcp_failure', rules)
-      if (rules.statusEvent(BAD_GATEWAY) === 'http_failure') health.report(upstream, peer, 'http_failure', rules)
+      health.report(upstream, peer, 'tcp_failure', rules, marks)
+      if (rules.statusEvent(BAD_GATEWAY) === 'http_failure') health.report(upstream, peer, 'http_failure', rules, marks)
     }
   }
 

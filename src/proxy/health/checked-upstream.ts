@@ -13,6 +13,8 @@ import {
 interface CheckedPeer {
   readonly identity: PeerIdentity
   readonly counters: PeerCounters
+  /** Number of the last mark by hand; 0 when there was none. */
+  marked: number
 }
 
 export interface HealthListener {
@@ -65,7 +67,7 @@ export class CheckedUpstream {
     const name = peerName(identity)
     if (this.#peers.has(name)) return false
     const counters = new PeerCounters()
-    this.#peers.set(name, { identity, counters })
+    this.#peers.set(name, { identity, counters, marked: 0 })
     const isDown = this.#recalled.get(name) === 'unhealthy'
     this.#recalled.delete(name)
     if (isDown) this.#note(name, counters, () => counters.force('unhealthy'))
@@ -97,23 +99,40 @@ export class CheckedUpstream {
     return found
   }
 
+  /** Whether what began when `marks` was the newest mark may count: it is no older than the peer's own. */
+  counts(name: string, marks: number): boolean {
+    return marks >= (this.#peers.get(name)?.marked ?? 0)
+  }
+
+  /** Says again what a peer is, to a worker that has begun to think otherwise. */
+  repeat(name: string): void {
+    const counters = this.#peers.get(name)?.counters
+    if (counters !== undefined) this.#listener.onChanges([this.#change(name, counters.state)])
+  }
+
   count(name: string, event: PeerEvent, kind: 'active' | 'passive'): void {
     const limit = this.rules[kind]?.limits[event] ?? 0
     const counters = this.#peers.get(name)?.counters
     if (counters !== undefined) this.#note(name, counters, () => counters.count(event, limit))
   }
 
-  /** By hand: one address (an IP, or the host of an SRV record), or all of a host name at a port. Returns how many. */
+  /**
+   * By hand: one address (an IP, or the host of an SRV record), or all of a host name at a port. `mark` is a number above
+   * that of every mark before. Returns how many.
+   */
   force(
     wanted: { readonly hostname: string; readonly address: string | null; readonly port: number },
     isUp: boolean,
+    mark: number,
   ): number {
     let found = 0
-    for (const [name, { identity, counters }] of this.#peers) {
+    for (const [name, peer] of this.#peers) {
+      const { identity, counters } = peer
       const { hostname, ip, port, srvName } = identity
       if (hostname !== wanted.hostname || port !== wanted.port) continue
       if (wanted.address !== null && wanted.address !== ip && wanted.address !== srvName) continue
       found++
+      peer.marked = mark
       this.#note(name, counters, () => counters.force(isUp ? 'healthy' : 'unhealthy'))
     }
     return found

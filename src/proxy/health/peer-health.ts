@@ -18,16 +18,22 @@ import {
 export interface PeerHealth {
   /** Another number after every change, of any peer. */
   readonly version: number
+  /** Number of the newest mark by hand, of any peer, that is known here; it changes together with `version`. */
+  readonly marks: number
   stateOf(upstream: string, peer: Peer): PeerState
-  /** An event of traffic. `rules` are the upstream's for passive checks. */
-  report(upstream: string, peer: Peer, event: PeerEvent, rules: CheckRules): void
+  /**
+   * An event of traffic. `rules` are the upstream's for passive checks, `marks` the number there was when the try began:
+   * what began before a mark cannot undo it.
+   */
+  report(upstream: string, peer: Peer, event: PeerEvent, rules: CheckRules, marks: number): void
 }
 
 /** Where nobody checks. */
-export const noPeerHealth: PeerHealth = { version: 0, stateOf: () => 'healthy', report() {} }
+export const noPeerHealth: PeerHealth = { version: 0, marks: 0, stateOf: () => 'healthy', report() {} }
 
 export class WorkerPeerHealth implements PeerHealth {
   version = 0
+  marks = 0
   /** Those that are not healthy, by upstream. */
   readonly #states = new Map<string, Map<string, PeerState>>()
   readonly #send: (reports: readonly PeerReport[]) => void
@@ -41,7 +47,7 @@ export class WorkerPeerHealth implements PeerHealth {
     return this.#states.get(upstream)?.get(peerName(peer)) ?? 'healthy'
   }
 
-  report(upstream: string, peer: Peer, event: PeerEvent, { limits }: CheckRules): void {
+  report(upstream: string, peer: Peer, event: PeerEvent, { limits }: CheckRules, marks: number): void {
     if (limits[event] === 0) return
     const name = peerName(peer)
     const state = this.#states.get(upstream)?.get(name) ?? 'healthy'
@@ -49,8 +55,11 @@ export class WorkerPeerHealth implements PeerHealth {
     // What the authority will say of the first failure; until it does, successes count already.
     if (state === 'healthy') this.#put(upstream, name, 'mostly_healthy')
     const last = this.#reports.at(-1)
-    if (last?.upstream === upstream && last.peer === name && last.event === event) last.count++
-    else if (this.#reports.push({ upstream, peer: name, event, count: 1 }) === 1) setImmediate(() => this.#flush())
+    const isLike = last?.upstream === upstream && last.peer === name && last.event === event && last.marks === marks
+    if (isLike) last.count++
+    else if (this.#reports.push({ upstream, peer: name, event, marks, count: 1 }) === 1) {
+      setImmediate(() => this.#flush())
+    }
   }
 
   #flush(): void {
@@ -60,7 +69,8 @@ export class WorkerPeerHealth implements PeerHealth {
   }
 
   /** What the authority decided. */
-  apply(changes: readonly PeerChange[]): void {
+  apply(changes: readonly PeerChange[], marks: number): void {
+    this.marks = marks
     for (const { upstream, peer, state } of changes) this.#put(upstream, peer, state)
     this.version++
   }

@@ -32,6 +32,8 @@ export interface PeerReport {
   readonly upstream: string
   readonly peer: string
   readonly event: PeerEvent
+  /** The number of the newest mark by hand that the worker knew of when the tries began. */
+  readonly marks: number
   count: number
 }
 
