@@ -2,7 +2,7 @@
 import { createPrivateKey } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ProxySettings } from '../proxy/proxy-settings.ts'
+import type { ProxySettings, UpstreamTrust } from '../proxy/proxy-settings.ts'
 import type { Settings } from '../settings/definition.ts'
 import { readKeyMaterial } from '../settings/key-material.ts'
 import { systemFiles } from '../settings/settings-files.ts'
@@ -126,7 +126,7 @@ function tlsSettings(settings: Settings): ProxySettings['tls'] {
     sessionTickets: settings.ssl_session_tickets,
     clientCertificate: hasClientCertificate ? { cert: client_ssl_cert, key: client_ssl_cert_key } : null,
     trustedCertificates: trustedCertificates(settings.lua_ssl_trusted_certificate),
-    verifyDepth: settings.lua_ssl_verify_depth,
+    upstreams: { http: upstreamTrust(settings, 'nginx_proxy'), stream: upstreamTrust(settings, 'nginx_sproxy') },
   }
 }
 
@@ -155,6 +155,20 @@ export function listenerCertificates(
 function lastOfEachType<Identity extends { readonly key: string }>(identities: readonly Identity[]): Identity[] {
   const byType = new Map(identities.map(identity => [createPrivateKey(identity.key).asymmetricKeyType, identity]))
   return [...byType.values()]
+}
+
+/** nginx's `proxy_ssl_verify_depth`, which Kong leaves as it is. */
+const VERIFY_DEPTH_DEFAULT = 1
+
+/** nginx's `proxy_ssl_verify` and its like, as Kong's settings inject them; relative paths begin at the prefix. */
+function upstreamTrust(settings: Settings, block: 'nginx_proxy' | 'nginx_sproxy'): UpstreamTrust {
+  const text = settings[`${block}_proxy_ssl_trusted_certificate`]
+  const material = text === null ? null : readKeyMaterial(text, 'certificate', systemFiles(settings.prefix))
+  return {
+    verify: settings[`${block}_proxy_ssl_verify`] ?? false,
+    verifyDepth: settings[`${block}_proxy_ssl_verify_depth`] ?? VERIFY_DEPTH_DEFAULT,
+    authorities: material?.ok ? material.pem : trustedCertificates(settings.lua_ssl_trusted_certificate),
+  }
 }
 
 /** PEM of all that are named, or null when the system's store is all there is. */

@@ -64,7 +64,8 @@ function tlsOptions(row: Row, upstream: NamedUpstream | null, sources: ServiceSo
   const options = {
     cert: (certificate?.['cert'] ?? null) as string | null,
     key: (certificate?.['key'] ?? null) as string | null,
-    verify: (row['tls_verify'] ?? null) as boolean | null,
+    // nginx's `proxy_ssl_verify` does not count for gRPC.
+    verify: (row['tls_verify'] ?? (row['protocol'] === 'grpcs' ? false : null)) as boolean | null,
     verifyDepth: (row['tls_verify_depth'] ?? null) as number | null,
     ca:
       caIds === null || caIds.length === 0

@@ -77,7 +77,7 @@ export function createProxyEngine(options: ProxyEngineOptions): ProxyEngine {
   const all = (): OpenListener[] => [...httpListeners, ...streamListeners]
   const connectionsOpen = () => sizeOf(httpListeners) + sizeOf(streamListeners)
   const flow = new StreamFlow(context)
-  const secureContexts = new SecureContexts(settings.tls)
+  const secureContexts = new SecureContexts(settings.tls, 'stream')
   const bulkBuffers = new BulkBuffers()
   const isRawAllowed = options.rawAccept !== false
 

@@ -189,7 +189,8 @@ test('a gRPC route asks for gRPC and HTTP/2', async t => {
   const gateway = await aGateway(t, { routes: [{ ports: [1], route: { grpc: true } }] })
   assert.equal((await exchangeRaw(t, gateway.port, get())).status, 415)
   const got = await exchangeRaw(t, gateway.port, get('/', 'Content-Type: application/grpc+proto\r\n'))
-  assert.deepEqual([got.status, got.headers['upgrade'], got.headers['grpc-status']], [426, 'HTTP/2', '3'])
+  assert.deepEqual([got.status, got.headers['upgrade'], got.headers['grpc-status']], [426, 'HTTP/2', undefined])
+  assert.equal(JSON.parse(got.body).message, 'Please use HTTP2 protocol')
 })
 
 test('the access log cannot be forged', async t => {

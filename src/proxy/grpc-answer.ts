@@ -22,9 +22,14 @@ const NAMES = [
   'Unauthenticated',
 ]
 
-/** As Kong: any request that says so by its type, whatever its protocol. */
+/** By its type, whatever its protocol: what a route for gRPC wants, and what errors of nginx's go by in Kong. */
 export function isGrpcRequest(head: { find(lowerName: string): string | undefined }): boolean {
   return head.find('content-type')?.startsWith('application/grpc') === true
+}
+
+/** Whose client can read a gRPC status: over HTTP/1.1 there is no gRPC, and plain errors are told, as by Kong. */
+export function isGrpcCall(head: { find(lowerName: string): string | undefined; readonly isHttp2: boolean }): boolean {
+  return head.isHttp2 && isGrpcRequest(head)
 }
 
 export function grpcHeaders(status: number, message: string | null): readonly (readonly [string, string])[] {

@@ -187,6 +187,7 @@ test('a gRPC route takes gRPC over HTTP/2 only', async t => {
     'POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/grpc\r\nContent-Length: 0\r\n\r\n',
   )
   assert.deepEqual([old.status, old.headers['upgrade']], [426, 'HTTP/2'])
+  assert.equal(JSON.parse(old.body).message, 'Please use HTTP2 protocol')
   const secure = await aGrpcGateway(t, { ports: [server.port], route: { http: false, https: true } })
   const plain = await call(secure.session, 'Unary', ['x'])
   assert.deepEqual(

@@ -10,7 +10,7 @@ import {
   renderError,
 } from './error-templates.ts'
 import type { Exchange } from './exchange.ts'
-import { grpcHeaders, isGrpcRequest } from './grpc-answer.ts'
+import { grpcHeaders, isGrpcCall, isGrpcRequest } from './grpc-answer.ts'
 import { buildEditedHead, ownList, proxiedList } from './http/answer-head.ts'
 import type { HeaderList } from './http/header-list.ts'
 import { statusText } from './http/reason-phrases.ts'
@@ -38,7 +38,7 @@ export function replyAnswer(exchange: Exchange, reply: Reply): OwnAnswer {
   )
   const isTyped = extra.some(([name]) => name.toLowerCase() === 'content-type')
   const { body } = reply
-  if (!isTyped && isGrpcRequest(exchange.head)) {
+  if (!isTyped && isGrpcCall(exchange.head)) {
     return { status, source: 'exit', headers: [...grpcHeaders(status, grpcMessageOf(body)), ...extra], body: NOTHING }
   }
   if (body === undefined) return { status, source: 'exit', headers: extra, body: NOTHING }
@@ -75,7 +75,7 @@ function renderMessage(
 /** proxy.md 7: what the client accepts; failing that, for errors that in Kong are nginx's, what it sent. */
 function formFor(exchange: Exchange, style: 'gateway' | 'nginx'): ErrorForm {
   const { head, context } = exchange
-  if (isGrpcRequest(head)) return 'grpc'
+  if (style === 'nginx' ? isGrpcRequest(head) : isGrpcCall(head)) return 'grpc'
   const contentType = head.find('content-type')
   const accept = head.find('accept')
   if (style === 'gateway' || accept !== undefined) return negotiateForm(accept ?? '') ?? 'json'
@@ -108,12 +108,12 @@ export function loadProxiedAnswer(exchange: Exchange, upstream: ResponseHead, re
 export function sealAnswer(exchange: Exchange, headers: HeaderList, framing: string): string {
   const { statusText: text, status } = exchange
   const line = text.startsWith(`${status}`) ? text : statusText(status)
-  // Upgrade is about this hop, so Connection must name it (RFC 9110 section 7.8).
+  // Upgrade is about this hop, so Connection must name it (RFC 9110 section 7.8); a line of its own, as from nginx.
   const namesUpgrade = headers.get('upgrade') !== undefined
   return buildEditedHead(
     line,
     headers,
-    namesUpgrade ? framing.replace(/(?<=Connection: .*)\r\n$/, ', Upgrade\r\n') : framing,
+    namesUpgrade ? framing.replace(/(?<=Connection: .*\r\n)$/, 'Connection: Upgrade\r\n') : framing,
   )
 }
 

@@ -2,6 +2,15 @@
 import type { ListenAddress } from '../base/listen-address.ts'
 import type { LogFormat } from '../base/log-format.ts'
 
+/** How upstreams are verified unless their service says so itself. */
+export interface UpstreamTrust {
+  readonly verify: boolean
+  /** Authorities between a certificate and its root. */
+  readonly verifyDepth: number
+  /** PEM bundle; null is the system's. */
+  readonly authorities: string | null
+}
+
 export interface ProxySettings {
   readonly listeners: readonly ListenAddress[]
   /** `headers`: which of our own headers the client gets. */
@@ -79,9 +88,10 @@ export interface ProxySettings {
     readonly sessionTickets: boolean
     /** Presented to upstreams that ask and have no certificate of their own in the service. */
     readonly clientCertificate: { readonly cert: string; readonly key: string } | null
-    /** PEM bundle that upstream certificates are verified against, where `tls_verify` is on; null is the system's. */
+    /** PEM bundle that active health checks verify against; null is the system's. */
     readonly trustedCertificates: string | null
-    readonly verifyDepth: number
+    /** What counts where a service says nothing. */
+    readonly upstreams: Readonly<Record<'http' | 'stream', UpstreamTrust>>
   }
   readonly dns: {
     /** `new_dns_client`: its own rules of what is asked for, and counters. */

@@ -143,10 +143,12 @@ export class ConfigState {
 }
 
 /**
- * Kong lets a route of one protocol take a connection of another: TLS that is not there, UDP by a route for TCP. Here
- * the protocol counts.
+ * As in Kong, a route for TLS takes a plain connection, too: one that came where nothing is decrypted. Otherwise the
+ * protocol counts, though Kong lets a route for TCP take UDP.
  */
 function servesStream({ row }: LiveRoute, { protocol }: StreamInput): boolean {
   const protocols = (row['protocols'] ?? []) as readonly string[]
-  return protocols.includes(protocol) || (protocol === 'tls' && protocols.includes('tls_passthrough'))
+  if (protocols.includes(protocol)) return true
+  if (protocol === 'tls') return protocols.includes('tls_passthrough')
+  return protocol === 'tcp' && protocols.some(other => other === 'tls' || other === 'tls_passthrough')
 }

@@ -111,7 +111,10 @@ export const testSettings = {
     sessionTickets: false,
     clientCertificate: null,
     trustedCertificates: null,
-    verifyDepth: 1,
+    upstreams: {
+      http: { verify: false, verifyDepth: 1, authorities: null },
+      stream: { verify: false, verifyDepth: 1, authorities: null },
+    },
   },
 } as const satisfies Pick<ProxySettings, 'dns' | 'tls'>
 

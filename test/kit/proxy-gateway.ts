@@ -68,7 +68,10 @@ export const proxySettings: ProxySettings = {
     sessionTickets: false,
     clientCertificate: null,
     trustedCertificates: null,
-    verifyDepth: 1,
+    upstreams: {
+      http: { verify: false, verifyDepth: 1, authorities: null },
+      stream: { verify: false, verifyDepth: 1, authorities: null },
+    },
   },
   dns: {
     isNewClient: false,

@@ -58,6 +58,23 @@ test('ActiveChecks probes at its interval, and not again while a probe is under 
   assert.deepEqual(events, ['a success'], 'a status that says nothing is no event')
 })
 
+test('ActiveChecks leaves a whole interval after a quick answer, and less after a slow one', async () => {
+  const { probed, pass, answer } = fixture()
+  while (probed.length === 0) await pass(1)
+  await pass(60)
+  await answer('a', 'success')
+  await pass(1999)
+  assert.equal(probed.length, 1)
+  await pass(1)
+  assert.equal(probed.length, 2)
+  await pass(600)
+  await answer('a', 'success')
+  await pass(1499)
+  assert.equal(probed.length, 2)
+  await pass(1)
+  assert.equal(probed.length, 3)
+})
+
 test('ActiveChecks has an interval of its own for those out of traffic; zero is never', async () => {
   const { probed, pass, answer } = fixture({ down: peersNamed('z'), healthy: 0, unhealthy: 1 })
   await pass(1000)

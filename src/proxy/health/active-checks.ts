@@ -16,6 +16,12 @@ export interface ActiveChecksOptions {
   readonly onFault: (peer: PeerIdentity, error: Error) => PeerEvent | null
 }
 
+/**
+ * So much of the time that a run takes does not shorten the pause after it: a peer that answers at once is then never
+ * asked again before its interval is over. Kong looks ten times a second whether it is.
+ */
+const SLACK_MS = 100
+
 export class ActiveChecks {
   readonly #options: ActiveChecksOptions
   readonly #timers = new Set<Timer>()
@@ -31,19 +37,22 @@ export class ActiveChecks {
   #repeat(areUp: boolean, intervalMs: number): void {
     if (intervalMs === 0) return
     const { clock, random } = this.#options
-    let isRunning = false
-    const run = async () => {
-      // Peers that are slow to answer are not asked again meanwhile.
-      if (isRunning) return
-      isRunning = true
-      await this.#run(areUp).finally(() => (isRunning = false))
+    const runAfter = (ms: number) => {
+      const timer = clock.after(ms, () => {
+        this.#timers.delete(timer)
+        void run()
+      })
+      this.#timers.add(timer)
     }
-    const first = clock.after(intervalMs * random.next(), () => {
-      this.#timers.delete(first)
-      this.#timers.add(clock.every(intervalMs, run))
-      void run()
-    })
-    this.#timers.add(first)
+    // Peers that are slow to answer are not asked again meanwhile.
+    const run = async () => {
+      const startedAt = clock.monotonic()
+      await this.#run(areUp).finally(() => {
+        const elapsedMs = clock.monotonic() - startedAt
+        if (!this.#isStopped) runAfter(Math.max(0, intervalMs - Math.max(0, elapsedMs - SLACK_MS)))
+      })
+    }
+    runAfter(intervalMs * random.next())
   }
 
   async #run(areUp: boolean): Promise<void> {

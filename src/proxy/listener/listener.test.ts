@@ -124,6 +124,27 @@ test('an upstream whose chain is longer than tls_verify_depth is answered for wi
   }
 })
 
+test('where the service says nothing of tls_verify, the settings count', async t => {
+  const chain = await certificateChain('localhost', 1)
+  const upstream = await aTlsUpstream(t, chain)
+  const ask = async (trust: object, verify: boolean | null, host = 'localhost') => {
+    const upstreams = { ...proxySettings.tls.upstreams, http: { ...proxySettings.tls.upstreams.http, ...trust } }
+    const service = { tls: true, protocol: 'https', tlsOptions: { ...plainTls, verify }, retries: 0 }
+    const gateway = await aGateway(t, {
+      routes: [{ ports: [upstream.port], service, route: { preserveHost: true } }],
+      settings: { tls: { ...proxySettings.tls, upstreams } },
+    })
+    return (await exchangeRaw(t, gateway.port, `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`)).status
+  }
+  const trust = { verify: true, authorities: chain.authority }
+  assert.equal(await ask({ verify: false }, null), 200)
+  assert.equal(await ask(trust, null), 200)
+  assert.equal(await ask(trust, null, 'else.test'), 502)
+  assert.equal(await ask({ ...trust, verifyDepth: 0 }, null), 502)
+  assert.equal(await ask({ verify: true }, null), 502)
+  assert.equal(await ask({ verify: true }, false), 200)
+})
+
 test('TLS to an upstream that does not speak it is answered for with 502', async t => {
   const upstream = await aRawUpstream(t, () => okAnswer('plain'))
   upstream.server.on('connection', socket => socket.on('data', () => socket.end('HTTP/1.1 400 Bad\r\n\r\n')))

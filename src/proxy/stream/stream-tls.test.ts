@@ -84,6 +84,20 @@ test('by its server name a connection is decrypted or passed on as it is, on one
   assert.equal(session('*.through.test').tls, undefined)
 })
 
+test('where nothing is decrypted, a route for TLS takes plain connections, and none for UDP does', async t => {
+  const gateway = await aStreamGateway(t, { settings })
+  const port = await gateway.listen()
+  const destinations = [{ port }]
+  const udp = route(gateway, 'udp', [], { protocol: 'udp', port: await anEcho(t) }, { snis: null, destinations })
+  await readAll((await aTcpClient(t, port)).end('lost')).catch(() => {})
+  assert.match(gateway.logged.join(), /no Route found with those values/)
+  gateway.put('routes', { ...udp, destinations: [{ port: port + 1 }] })
+  route(gateway, 'tls', [], { protocol: 'tls', port: await aTlsEcho(t) }, { snis: null, destinations })
+  const client = await aTcpClient(t, port)
+  client.end('plain')
+  assert.equal(String(await readAll(client)), '[-]plain')
+})
+
 test('1 MiB through terminated TLS and TLS to the upstream comes back as it was', async t => {
   const gateway = await aStreamGateway(t, { settings })
   route(gateway, 'tls', ['both.test'], { protocol: 'tls', port: await aTlsEcho(t) })
@@ -118,6 +132,22 @@ test('the name for the upstream is that of host_header, or of the client with pr
   assert.equal(await name(), '[other.test]')
   gateway.put('routes', { ...made, preserve_host: true })
   assert.equal(await name(), '[a.test]')
+})
+
+test('where the service says nothing of tls_verify, the settings of the stream proxy count', async t => {
+  const chain = await certificateChain('upstream.test', 0)
+  for (const [authorities, expected] of [
+    [chain.authority, '[upstream.test]'],
+    [other.cert, ''],
+  ] as const) {
+    const upstreams = { ...proxySettings.tls.upstreams, stream: { verify: true, verifyDepth: 1, authorities } }
+    const gateway = await aStreamGateway(t, { settings: { tls: { ...proxySettings.tls, upstreams } } })
+    const upstream = gateway.put('upstreams', { name: 'pool', host_header: 'upstream.test' })
+    gateway.put('targets', { upstream: ref(upstream), target: `127.0.0.1:${await aTlsEcho(t, chain)}` })
+    const port = await gateway.listen()
+    route(gateway, 'tls', [], { protocol: 'tls', host: 'pool', retries: 0 }, { snis: null, destinations: [{ port }] })
+    assert.equal(String(await readAll((await aTcpClient(t, port)).end())), expected)
+  }
 })
 
 test('tls_verify refuses a stranger, and a chain that is longer than tls_verify_depth', async t => {

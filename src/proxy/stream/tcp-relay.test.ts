@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import {
   aStreamGateway,
@@ -111,6 +112,24 @@ test('without a route the connection ends, and the log says why', async t => {
   await until(() => gateway.accessLog.length === 1)
   assert.match(gateway.accessLog[0]!, / TCP 500 0 0 /)
   assert.match(gateway.logged.join(), /no Route found with those values/)
+})
+
+test('a client whose bytes went nowhere sees a reset, one that sent none an end', async t => {
+  const gateway = await aStreamGateway(t)
+  let asked = Promise.withResolvers<Socket>()
+  // It never answers the handshake that it is asked for.
+  const deaf = await aTcpServer(t, socket => socket.once('data', () => asked.resolve(socket)))
+  lead(gateway, deaf, { protocol: 'tls', retries: 0 })
+  const port = await gateway.listen()
+  const silent = await aTcpClient(t, port)
+  ;(await asked.promise).destroy()
+  assert.equal((await readAll(silent)).length, 0)
+  asked = Promise.withResolvers()
+  const client = await aTcpClient(t, port)
+  const upstream = await asked.promise
+  await new Promise(resolve => client.write('hello', resolve))
+  upstream.destroy()
+  await assert.rejects(readAll(client), { code: 'ECONNRESET' })
 })
 
 test('a route without service ends with 503, a plugin with its status', async t => {

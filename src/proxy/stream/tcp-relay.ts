@@ -11,7 +11,7 @@ import type { CompiledRoute, CompiledService } from '../compiled.ts'
 import type { Expiring } from '../deadlines.ts'
 import { writeBytes, writeInPlace } from '../direct-write.ts'
 import type { ProxyContext } from '../proxy-context.ts'
-import { chainProblem, type SecureContexts } from '../upstream/secure-contexts.ts'
+import type { SecureContexts } from '../upstream/secure-contexts.ts'
 import { type BulkBuffers, BulkDirection } from './bulk-buffers.ts'
 import type { StreamFlow } from './stream-flow.ts'
 import type { StreamSession, StreamTransport } from './stream-session.ts'
@@ -120,7 +120,7 @@ export class TcpRelay implements StreamTransport, Expiring {
     upstream.pause()
     upstream.on('data', (bytes: Buffer) => this.#upstreamBytes(bytes, bytes.length, false))
     upstream.once('secureConnect', () => {
-      const problem = chainProblem(upstream, tlsOptions!)
+      const problem = this.#owner.secureContexts.chainProblem(upstream, tlsOptions!)
       if (problem === null) this.#connected(upstream)
       else upstream.destroy(new Error(problem))
     })
@@ -254,6 +254,7 @@ export class TcpRelay implements StreamTransport, Expiring {
     if (this.#state === 'closed') return
     this.#state = 'ending'
     session.sentBytes += typeof text === 'string' ? Buffer.byteLength(text) : text.length
+    if (text.length === 0 && !('encrypted' in this.#client)) return this.#dropClient()
     if (text.length > 0) this.#client.write(text)
     this.#client.end()
     // What the client still sends is read and dropped, so that no reset destroys what it has not read yet.
@@ -261,6 +262,15 @@ export class TcpRelay implements StreamTransport, Expiring {
     this.#client.resume()
     this.deadline = this.#owner.context.deadlines.in(LINGER_MS)
     if (this.#hasClientEnded) this.#client.destroySoon()
+  }
+
+  /**
+   * As nginx does it: at once, so that a client whose bytes went nowhere sees a reset and not an end. For what was not
+   * read yet the kernel sees to that.
+   */
+  #dropClient(): void {
+    if ((this.#first?.length ?? 0) > 0) abort(this.#client)
+    else this.#client.destroy()
   }
 
   onDeadline(): void {

@@ -4,7 +4,7 @@ import { connect as connectTls, type TLSSocket } from 'node:tls'
 import type { UpstreamTlsOptions } from '../compiled.ts'
 import type { Peer } from '../balancer/balancer.ts'
 import type { ProxyContext } from '../proxy-context.ts'
-import { chainProblem, SecureContexts } from './secure-contexts.ts'
+import { SecureContexts } from './secure-contexts.ts'
 import { type ConnectionConsumer, UpstreamConnection } from './upstream-connection.ts'
 
 /** Our own event of a socket: its handshake is over, and its chain is as it should be. */
@@ -18,7 +18,7 @@ export class Connector<Owner> {
   constructor(context: ProxyContext, consumer: ConnectionConsumer<Owner>) {
     this.#context = context
     this.#consumer = consumer
-    this.#secureContexts = new SecureContexts(context.settings.tls)
+    this.#secureContexts = new SecureContexts(context.settings.tls, 'http')
   }
 
   open(key: string, peer: Peer, tls: UpstreamTlsOptions | null, serverName: string): UpstreamConnection<Owner> {
@@ -69,7 +69,7 @@ export class Connector<Owner> {
     })
     // Whoever uses it learns of the connection only then: nothing may be sent over a chain that is too long.
     socket.once('secureConnect', () => {
-      const problem = chainProblem(socket, options)
+      const problem = this.#secureContexts.chainProblem(socket, options)
       if (problem === null) socket.emit(VERIFIED)
       else socket.destroy(new Error(problem))
     })

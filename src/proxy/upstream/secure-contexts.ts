@@ -8,21 +8,21 @@ import {
   type TLSSocket,
 } from 'node:tls'
 import type { UpstreamTlsOptions } from '../compiled.ts'
-import type { ProxySettings } from '../proxy-settings.ts'
+import type { ProxySettings, UpstreamTrust } from '../proxy-settings.ts'
 
 /** Contexts are costly to make and few: one per set of options, in the order of last use. */
 const SECURE_CONTEXTS_MAX = 1000
-/** nginx's `proxy_ssl_verify_depth`, which Kong leaves as it is. */
-const VERIFY_DEPTH_DEFAULT = 1
 /** Chains in the wild have four certificates; this ends a walk that goes round in circles. */
 const CHAIN_LENGTH_MAX = 32
 
 export class SecureContexts {
   readonly #tls: ProxySettings['tls']
+  readonly #trust: UpstreamTrust
   readonly #contexts = new Map<UpstreamTlsOptions, SecureContext>()
 
-  constructor(tls: ProxySettings['tls']) {
+  constructor(tls: ProxySettings['tls'], subsystem: 'http' | 'stream') {
     this.#tls = tls
+    this.#trust = tls.upstreams[subsystem]
   }
 
   /** What `tls.connect` is given besides the address. */
@@ -31,7 +31,7 @@ export class SecureContexts {
       // Names only (RFC 6066 section 3); an address is verified against the certificate all the same.
       ...(isIP(serverName) === 0 && serverName !== '' ? { servername: serverName } : {}),
       secureContext: this.#contextOf(options),
-      rejectUnauthorized: options.verify === true,
+      rejectUnauthorized: this.#isVerified(options),
     }
   }
 
@@ -41,7 +41,8 @@ export class SecureContexts {
       const tls = this.#tls
       const own = options.cert !== null && options.key !== null ? { cert: options.cert, key: options.key } : null
       const certificate = own ?? tls.clientCertificate
-      const ca = options.ca ?? (tls.trustedCertificates === null ? null : [tls.trustedCertificates])
+      const { authorities } = this.#trust
+      const ca = options.ca ?? (authorities === null ? null : [authorities])
       secureContext = createSecureContext({
         ...(certificate === null ? {} : { cert: certificate.cert, key: certificate.key }),
         ...(ca === null ? {} : { ca: [...ca] }),
@@ -53,19 +54,23 @@ export class SecureContexts {
     }
     return secureContext
   }
-}
 
-/**
- * Why the verified chain of a connection must not be taken, or null. The runtime knows no `tls_verify_depth`, so the
- * authorities between the certificate and its root are counted here, as OpenSSL counts them.
- */
-export function chainProblem(socket: TLSSocket, options: UpstreamTlsOptions): string | null {
-  if (options.verify !== true) return null
-  const depth = options.verifyDepth ?? VERIFY_DEPTH_DEFAULT
-  const between = Math.max(0, chainLength(socket.getPeerCertificate(true)) - 2)
-  return between <= depth
-    ? null
-    : `the certificate chain has ${between} intermediate authorities, and tls_verify_depth allows ${depth}`
+  #isVerified({ verify }: UpstreamTlsOptions): boolean {
+    return verify ?? this.#trust.verify
+  }
+
+  /**
+   * Why the verified chain of a connection must not be taken, or null. The runtime knows no `tls_verify_depth`, so the
+   * authorities between the certificate and its root are counted here, as OpenSSL counts them.
+   */
+  chainProblem(socket: TLSSocket, options: UpstreamTlsOptions): string | null {
+    if (!this.#isVerified(options)) return null
+    const depth = options.verifyDepth ?? this.#trust.verifyDepth
+    const between = Math.max(0, chainLength(socket.getPeerCertificate(true)) - 2)
+    return between <= depth
+      ? null
+      : `the certificate chain has ${between} intermediate authorities, and tls_verify_depth allows ${depth}`
+  }
 }
 
 function chainLength(leaf: DetailedPeerCertificate): number {

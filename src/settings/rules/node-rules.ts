@@ -94,12 +94,25 @@ function checkCertificates({ settings, isGiven, origin }: RuleContext, { errors 
   }
 }
 
+const UPSTREAM_AUTHORITIES = [
+  'nginx_proxy_proxy_ssl_trusted_certificate',
+  'nginx_sproxy_proxy_ssl_trusted_certificate',
+] as const
+
 function checkFiles({ settings, files, origin }: RuleContext, { errors }: Findings): void {
   for (const trusted of settings.lua_ssl_trusted_certificate) {
     const material = trusted === 'system' ? null : readKeyMaterial(trusted, 'certificate', files)
     if (material?.ok !== false) continue
     const place = origin('lua_ssl_trusted_certificate')
     errors.push(`lua_ssl_trusted_certificate: failed loading certificate from ${material.shown}${place}`)
+  }
+  // Only nginx reads these, from the prefix on.
+  const fromPrefix = { ...files, folder: settings.prefix }
+  for (const name of UPSTREAM_AUTHORITIES) {
+    const text = settings[name]
+    const material = text === null ? null : readKeyMaterial(text, 'certificate', fromPrefix)
+    if (material?.ok !== false) continue
+    errors.push(`${name}: failed loading certificate from ${material.shown}, in the prefix${origin(name)}`)
   }
   const names = ['error_template_html', 'error_template_json', 'error_template_xml', 'error_template_plain'] as const
   for (const name of names) {

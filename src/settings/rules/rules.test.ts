@@ -128,6 +128,10 @@ const REFUSED: readonly [env: Readonly<Record<string, string>>, error: string][]
     { lua_ssl_trusted_certificate: 'system,none.pem' },
     'lua_ssl_trusted_certificate: failed loading certificate from none.pem',
   ],
+  [
+    { nginx_stream_proxy_ssl_trusted_certificate: '../none.pem' },
+    'nginx_sproxy_proxy_ssl_trusted_certificate: failed loading certificate from ../none.pem, in the prefix',
+  ],
   [{ client_ssl_cert: 'CERT' }, 'client_ssl_cert_key must be specified'],
   [
     { admin_listen: '127.0.0.1:8000', proxy_listen: '127.0.0.1:8000' },

@@ -58,6 +58,52 @@ export const tls = section(
       integer: true,
       between: [0, 100],
     }),
+    nginx_proxy_proxy_ssl_verify: boolean(
+      null,
+      'Verify the certificates of HTTP upstreams, gRPC apart, where `tls_verify` of the service is not set.',
+    ),
+    nginx_proxy_proxy_ssl_trusted_certificate: string(
+      null,
+      'Certificate authorities of HTTP upstreams in place of `lua_ssl_trusted_certificate`: a path from the prefix on, as ' +
+        'in nginx, PEM text or its base64.',
+    ),
+    nginx_proxy_proxy_ssl_verify_depth: number(
+      null,
+      'Authorities between a certificate and its root that are accepted where `tls_verify_depth` is not set: 1.',
+      { integer: true, between: [0, 100] },
+    ),
+    nginx_http_proxy_ssl_verify: boolean(null, 'Another name of `nginx_proxy_proxy_ssl_verify`.', {
+      alias_of: 'nginx_proxy_proxy_ssl_verify',
+    }),
+    nginx_http_proxy_ssl_trusted_certificate: string(
+      null,
+      'Another name of `nginx_proxy_proxy_ssl_trusted_certificate`.',
+      { alias_of: 'nginx_proxy_proxy_ssl_trusted_certificate' },
+    ),
+    nginx_http_proxy_ssl_verify_depth: number(null, 'Another name of `nginx_proxy_proxy_ssl_verify_depth`.', {
+      alias_of: 'nginx_proxy_proxy_ssl_verify_depth',
+    }),
+    nginx_sproxy_proxy_ssl_verify: boolean(null, 'As `nginx_proxy_proxy_ssl_verify`, of upstreams of `stream_listen`.'),
+    nginx_sproxy_proxy_ssl_trusted_certificate: string(
+      null,
+      'As `nginx_proxy_proxy_ssl_trusted_certificate`, of upstreams of `stream_listen`.',
+    ),
+    nginx_sproxy_proxy_ssl_verify_depth: number(
+      null,
+      'As `nginx_proxy_proxy_ssl_verify_depth`, of upstreams of `stream_listen`.',
+      { integer: true, between: [0, 100] },
+    ),
+    nginx_stream_proxy_ssl_verify: boolean(null, 'Another name of `nginx_sproxy_proxy_ssl_verify`.', {
+      alias_of: 'nginx_sproxy_proxy_ssl_verify',
+    }),
+    nginx_stream_proxy_ssl_trusted_certificate: string(
+      null,
+      'Another name of `nginx_sproxy_proxy_ssl_trusted_certificate`.',
+      { alias_of: 'nginx_sproxy_proxy_ssl_trusted_certificate' },
+    ),
+    nginx_stream_proxy_ssl_verify_depth: number(null, 'Another name of `nginx_sproxy_proxy_ssl_verify_depth`.', {
+      alias_of: 'nginx_sproxy_proxy_ssl_verify_depth',
+    }),
     lua_ssl_protocols: string('TLSv1.2 TLSv1.3', 'Protocol versions of connections that the node itself opens.', {
       without_effect: 'TLS 1.2 and 1.3 are used',
     }),
