@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { PhaseHandlers } from '../sdk/sdk.ts'
 import { aGateway, proxySettings } from '../../test/kit/proxy-gateway.ts'
 import { aClient, aRawUpstream, exchangeRaw, okAnswer } from '../../test/kit/raw-http.ts'
 
@@ -105,6 +106,69 @@ test('`headers` decides which of our own fields are sent', async t => {
   const own = await exchangeRaw(t, gateway.port, get('/none'))
   assert.deepEqual(Object.keys(own.headers).sort(), ['connection', 'content-length', 'content-type', 'date'])
   assert.doesNotMatch(upstream.requests[0]!, /x-kong-request-id/i)
+})
+
+/** What a plugin sets in vain, but for Server where the upstream's answer could have had one, too. */
+const ownNames = [
+  'Via',
+  'X-Kong-Request-Id',
+  'X-Kong-Proxy-Latency',
+  'X-Kong-Upstream-Latency',
+  'X-Kong-Response-Latency',
+]
+const forge: PhaseHandlers = {
+  headerFilter({ response }) {
+    assert.deepEqual(
+      ownNames.map(name => response.header(name)),
+      ownNames.map(() => undefined),
+    )
+    for (const name of ownNames) response.addHeader(name, 'forged')
+    response.setHeader('Server', 'plugin')
+  },
+}
+
+test('header filters have no say in our own fields, which are set after them', async t => {
+  const upstream = await aRawUpstream(t, () => okAnswer('ok', 'Server: up\r\n'))
+  const reply: PhaseHandlers = { access: () => ({ status: 200, body: 'x', headers: { Server: 'reply' } }) }
+  const gateway = await aGateway(t, {
+    routes: [
+      { path: '/proxied', ports: [upstream.port], plugins: [forge] },
+      { path: '/own', ports: [1], plugins: [reply, forge] },
+      { path: '/refused', ports: [1], plugins: [forge] },
+    ],
+  })
+  const proxied = (await exchangeRaw(t, gateway.port, get('/proxied'))).headers
+  assert.deepEqual([proxied['server'], proxied['via']], ['plugin', '1.1 kong/3.9.1'])
+  const own = (await exchangeRaw(t, gateway.port, get('/own'))).headers
+  assert.deepEqual([own['server'], own['via']], ['kong/3.9.1', 'forged'])
+  const refused = (await exchangeRaw(t, gateway.port, get('/refused'))).headers
+  assert.deepEqual([refused['server'], refused['via']], ['plugin', '1.1 kong/3.9.1'])
+  for (const headers of [proxied, own, refused]) assert.match(headers['x-kong-request-id']!, /^[0-9a-f]{32}$/)
+  for (const headers of [proxied, refused]) {
+    assert.match(headers['x-kong-proxy-latency']!, /^\d+$/)
+    assert.match(headers['x-kong-upstream-latency']!, /^\d+$/)
+  }
+  assert.match(own['x-kong-response-latency']!, /^\d+$/)
+})
+
+test('Server of an answer of ours is a plugin’s only with a Via that names us, and is removed where `headers` has none', async t => {
+  const access: PhaseHandlers['access'] = () => ({ status: 200, body: 'x' })
+  const named: PhaseHandlers = {
+    access,
+    headerFilter({ response }) {
+      if (response.header('Server') === undefined) response.setHeader('Server', 'Demo')
+      response.setHeader('Via', 'kong/3.9.1')
+    },
+  }
+  const routes = [
+    { path: '/named', ports: [1], plugins: [named] },
+    { path: '/', ports: [1], plugins: [forge, { access }] },
+  ]
+  const gateway = await aGateway(t, { routes })
+  assert.equal((await exchangeRaw(t, gateway.port, get('/named'))).headers['server'], 'Demo')
+  const responseHeaders = { ...proxySettings.responseHeaders, server: false }
+  const quiet = await aGateway(t, { routes, settings: { responseHeaders } })
+  assert.equal((await exchangeRaw(t, quiet.port, get('/'))).headers['server'], undefined)
 })
 
 test('route and service are named when Kong-Debug asks and settings allow', async t => {

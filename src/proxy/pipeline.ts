@@ -11,7 +11,7 @@ import type { Reply } from '../sdk/sdk.ts'
 import type { PluginInstance, ResolvedPlan } from './compiled.ts'
 import type { FailureCode } from './errors.ts'
 import type { Exchange, ExchangeEvents } from './exchange.ts'
-import { buildProxiedHead, frameAnswer, replacedFields } from './http/answer-head.ts'
+import { buildProxiedHead, frameAnswer, replacedFields, setOwnFields } from './http/answer-head.ts'
 import { chunkHead, chunkTail } from './http/joined-bytes.ts'
 import {
   buildOwnAnswer,
@@ -165,6 +165,7 @@ export class Pipeline implements ExchangeEvents, ForwardingSink {
     }
     const headers = loadProxiedAnswer(exchange, head, this.#replaced)
     this.#filterHeaders(exchange)
+    setOwnFields(exchange, headers, head)
     const { transforms } = exchange.response
     if (transforms !== null && head.bodyLength !== 0) exchange.transformation = new BodyTransformation(transforms)
     else exchange.pendingHead = sealAnswer(exchange, headers, frameAnswer(exchange, head, head.bodyLength))
@@ -243,6 +244,7 @@ export class Pipeline implements ExchangeEvents, ForwardingSink {
     if (exchange.matchedRoute === null) adoptPlan(exchange, this.#context.config.globalPlan())
     const headers = buildOwnAnswer(exchange, answer)
     if (exchange.hasHeaderFilter) this.#filterHeaders(exchange)
+    setOwnFields(exchange, headers, null)
     const transforms = exchange.answerEdits?.transforms ?? null
     if (transforms !== null && answer.body.length > 0 && exchange.head.method !== 'HEAD') {
       exchange.transformation = new BodyTransformation(transforms)
@@ -279,6 +281,7 @@ export class Pipeline implements ExchangeEvents, ForwardingSink {
     exchange.answeredAt = this.#context.clock.now()
     const headers = loadProxiedAnswer(exchange, connection.head, this.#replaced)
     this.#filterHeaders(exchange)
+    setOwnFields(exchange, headers, connection.head)
     exchange.isTunnel = true
     exchange.sentHead = sealAnswer(exchange, headers, 'Connection: upgrade\r\nUpgrade: websocket\r\n')
     exchange.responseBytes = exchange.sentHead.length

@@ -125,23 +125,61 @@ function outboundVia({ matchedRoute }: Exchange): string {
 function proxiedLines(exchange: Exchange, upstream: ResponseHead): string {
   const { settings } = exchange.context
   const own = settings.responseHeaders
-  let lines = ''
+  let lines = earlyLines(exchange, upstream)
   if (own.server && !upstream.has(SERVER)) lines += `Server: ${PRODUCT}\r\n`
-  if (!upstream.has(DATE)) lines += dateLine(exchange.answeredAt)
-  if (own.upstreamStatus) lines += `X-Kong-Upstream-Status: ${exchange.upstreamStatus}\r\n`
   if (own.upstreamLatency) lines += `X-Kong-Upstream-Latency: ${exchange.answeredAt - exchange.sentAt}\r\n`
   if (own.proxyLatency) lines += `X-Kong-Proxy-Latency: ${exchange.sentAt - exchange.startedAt}\r\n`
-  if (own.via) {
-    lines += upstream.has(VIA)
-      ? `Via: ${upstream.knownList(VIA)}, ${outboundVia(exchange)}\r\n`
-      : `Via: ${outboundVia(exchange)}\r\n`
-  }
+  if (own.via) lines += `Via: ${viaOf(exchange, upstream)}\r\n`
   if (own.requestId) lines += `X-Kong-Request-Id: ${exchange.id}\r\n`
+  return lines
+}
+
+/** Of these, what plugins may change. */
+function earlyLines(exchange: Exchange, upstream: ResponseHead): string {
+  const { settings } = exchange.context
+  let lines = upstream.has(DATE) ? '' : dateLine(exchange.answeredAt)
+  if (settings.responseHeaders.upstreamStatus) lines += `X-Kong-Upstream-Status: ${exchange.upstreamStatus}\r\n`
   if (settings.addedHeaders.length > 0) lines += addedLines(exchange)
   return settings.allowDebugHeader ? lines + debugLines(exchange) : lines
 }
 
-/** The same as a list that plugins may edit; framing is added when it is sent. */
+function viaOf(exchange: Exchange, upstream: ResponseHead | null): string {
+  const own = outboundVia(exchange)
+  return upstream?.has(VIA) ? `${upstream.knownList(VIA)}, ${own}` : own
+}
+
+/**
+ * The fields in which Kong lets plugins have no say: it sets them when the header filters have run. `upstream` is null
+ * for an answer made here.
+ */
+export function setOwnFields(exchange: Exchange, headers: HeaderList, upstream: ResponseHead | null): void {
+  const own = exchange.context.settings.responseHeaders
+  if (upstream !== null || (exchange.isProxied && exchange.source === 'error')) {
+    setProxiedFields(exchange, headers, upstream)
+  } else {
+    const now = exchange.context.clock.now()
+    if (own.responseLatency) headers.set('X-Kong-Response-Latency', `${now - exchange.startedAt}`)
+    // Kong's way for a plugin to keep a Server field of its own: a Via that names the gateway.
+    if (!own.via || headers.get('via') !== PRODUCT) {
+      if (own.server) headers.set('Server', PRODUCT)
+      else headers.remove('Server')
+    }
+  }
+  if (own.requestId) headers.set('X-Kong-Request-Id', exchange.id)
+}
+
+/** A request that got as far as a peer counts as proxied, as in Kong. */
+function setProxiedFields(exchange: Exchange, headers: HeaderList, upstream: ResponseHead | null): void {
+  const own = exchange.context.settings.responseHeaders
+  const answeredAt = upstream === null ? exchange.context.clock.now() : exchange.answeredAt
+  const sentAt = exchange.sentAt === 0 ? answeredAt : exchange.sentAt
+  if (own.upstreamLatency) headers.set('X-Kong-Upstream-Latency', `${answeredAt - sentAt}`)
+  if (own.proxyLatency) headers.set('X-Kong-Proxy-Latency', `${sentAt - exchange.startedAt}`)
+  if (own.via) headers.set('Via', viaOf(exchange, upstream))
+  if (own.server && headers.get('server') === undefined) headers.set('Server', PRODUCT)
+}
+
+/** The upstream's fields and ours, as a list that plugins may edit; framing is added when it is sent. */
 export function proxiedList(exchange: Exchange, upstream: ResponseHead, replaced: Uint8Array): HeaderList {
   const list = new HeaderList()
   const options = upstream.knownList(CONNECTION)
@@ -154,7 +192,7 @@ export function proxiedList(exchange: Exchange, upstream: ResponseHead, replaced
     const isKept = id === CONTENT_LENGTH || (replaced[id] === 0 && !listHas(options, name.toLowerCase()))
     if (isKept) list.append(name, id === CONTENT_TYPE && type !== null ? type : upstream.valueAt(index))
   }
-  appendLines(list, proxiedLines(exchange, upstream))
+  appendLines(list, earlyLines(exchange, upstream))
   return list
 }
 
@@ -169,25 +207,14 @@ export function buildEditedHead(status: string, headers: HeaderList, framing: st
   return `${head}${framing}\r\n`
 }
 
-/** Our own fields on an answer made here. A request that got as far as a peer counts as proxied, as in Kong. */
+/** Our own fields on an answer made here, as far as plugins may change them. */
 export function ownList(exchange: Exchange): HeaderList {
   const { clock, settings } = exchange.context
-  const own = settings.responseHeaders
   const list = new HeaderList()
-  const now = clock.now()
-  appendLines(list, dateLine(now))
-  if (exchange.isProxied && exchange.source === 'error') {
-    const sentAt = exchange.sentAt === 0 ? now : exchange.sentAt
-    if (own.upstreamStatus) list.append('X-Kong-Upstream-Status', `${exchange.status}`)
-    if (own.upstreamLatency) list.append('X-Kong-Upstream-Latency', `${now - sentAt}`)
-    if (own.proxyLatency) list.append('X-Kong-Proxy-Latency', `${sentAt - exchange.startedAt}`)
-    if (own.via) list.append('Via', outboundVia(exchange))
-    if (own.server) list.append('Server', PRODUCT)
-  } else {
-    if (own.responseLatency) list.append('X-Kong-Response-Latency', `${now - exchange.startedAt}`)
-    if (own.server) list.append('Server', PRODUCT)
+  appendLines(list, dateLine(clock.now()))
+  if (exchange.isProxied && exchange.source === 'error' && settings.responseHeaders.upstreamStatus) {
+    list.append('X-Kong-Upstream-Status', `${exchange.status}`)
   }
-  if (own.requestId) list.append('X-Kong-Request-Id', exchange.id)
   if (settings.addedHeaders.length > 0) appendLines(list, addedLines(exchange))
   if (settings.allowDebugHeader) appendLines(list, debugLines(exchange))
   return list
