@@ -39,6 +39,11 @@ const ANYBODY: Actor = { kind: 'anonymous', name: null, id: null, role: 'admin' 
 /** One who has lost a token may try again at once; a machine that guesses may not. */
 const FAILURES_PER_SECOND = 1
 const FAILURES_BURST = 20
+/**
+ * Guesses at the token of the settings that are looked at, from an address that is held off: whoever shares it with a
+ * guesser is let in, and yet nobody can try words by the thousand. Other tokens are too long to be guessed.
+ */
+const GUESSES_PER_SECOND = 20
 const RATE_BURST_SECONDS = 10
 const READING_METHODS = ['GET', 'HEAD', 'OPTIONS']
 
@@ -48,16 +53,17 @@ export function createAccess({ auth, rateLimit, tokens, clock }: AccessOptions):
       ? null
       : new TokenBuckets({ clock, perSecond: rateLimit, burst: Math.max(1, rateLimit * RATE_BURST_SECONDS) })
   const failures = new TokenBuckets({ clock, perSecond: FAILURES_PER_SECOND, burst: FAILURES_BURST })
+  const guesses = new TokenBuckets({ clock, perSecond: GUESSES_PER_SECOND, burst: GUESSES_PER_SECOND })
   const staticHash = auth?.token == null ? null : hashSecret(auth.token)
 
-  async function actorOf(request: IncomingMessage): Promise<Actor | null> {
+  async function actorOf(request: IncomingMessage, address: string): Promise<Actor | null> {
     const token = bearerToken(request)
     if (token === null) return auth!.acceptsCertificates ? certificateActor(request, auth!.readOnlyClients) : null
-    if (staticHash !== null && isSameSecret(hashSecret(token), staticHash)) {
-      return { kind: 'token', name: 'admin_token', id: null, role: 'admin' }
-    }
     const known = await tokens.verify(token)
-    return known === null ? null : { kind: 'token', name: known.name, id: known.id, role: known.role }
+    if (known !== null) return { kind: 'token', name: known.name, id: known.id, role: known.role }
+    if (staticHash === null || (failures.wait(address) > 0 && guesses.take(address) > 0)) return null
+    const isRight = isSameSecret(hashSecret(token), staticHash)
+    return isRight ? { kind: 'token', name: 'admin_token', id: null, role: 'admin' } : null
   }
 
   async function admit(request: IncomingMessage) {
@@ -66,12 +72,11 @@ export function createAccess({ auth, rateLimit, tokens, clock }: AccessOptions):
     if (seconds > 0) return { refusal: tooMany(seconds, 'API rate limit exceeded') }
     // A browser asks first whether it may ask, and cannot say who it is; the answer tells nothing.
     if (auth === null || request.method === 'OPTIONS') return { actor: ANYBODY }
-    const pause = failures.wait(address)
-    if (pause > 0) return { refusal: tooMany(pause, 'too many requests with wrong credentials') }
-    const actor = await actorOf(request)
+    const actor = await actorOf(request, address)
     if (actor === null) {
-      failures.take(address)
-      return { refusal: unauthorized(request) }
+      // Only wrong ones are held off: others behind the same address have done nothing.
+      const pause = failures.take(address)
+      return { refusal: pause > 0 ? tooMany(pause, 'too many requests with wrong credentials') : unauthorized(request) }
     }
     const mayDo = actor.role === 'admin' || READING_METHODS.includes(request.method ?? 'GET')
     return mayDo ? { actor } : { refusal: message(403, `'${actor.name}' may only read (role read-only)`) }

@@ -96,6 +96,8 @@ export interface AdminOptions {
   readonly tls: readonly TlsIdentity[] | null
   /** PEM of the authorities of client certificates; empty when none are asked for. */
   readonly clientAuthorities: readonly string[]
+  /** PEM; see HttpListenerOptions. */
+  readonly clientRevocationLists: readonly string[]
   /** See HttpListenerOptions. */
   readonly trustsPeer: (address: string) => boolean
   readonly access: Access

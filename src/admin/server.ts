@@ -33,6 +33,7 @@ export function createAdminServer(options: AdminOptions): AdminServer {
     listen: options.listen,
     tls: options.tls,
     clientAuthorities: options.clientAuthorities,
+    clientRevocationLists: options.clientRevocationLists,
     trustsPeer: options.trustsPeer,
     clock,
     accessLog: options.accessLog,

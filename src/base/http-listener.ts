@@ -25,6 +25,8 @@ export interface HttpListenerOptions {
   readonly tls: readonly TlsIdentity[] | null
   /** PEM: clients of TLS addresses are asked for a certificate of these, and served with or without; see `socket.authorized`. */
   readonly clientAuthorities?: readonly string[]
+  /** PEM, one list each, of those authorities: with any, a certificate of an authority without list is not authorized. */
+  readonly clientRevocationLists?: readonly string[]
   readonly clock: Clock
   readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void
   /** One line per request in nginx's combined format, without newline; null when there is no access log. */
@@ -157,13 +159,16 @@ function createTls(options: HttpListenerOptions, limits: object, offersHttp2: bo
     cert: identities.map(identity => identity.cert),
     key: identities.map(identity => identity.key),
     minVersion: 'TLSv1.2',
-    ...(options.clientAuthorities?.length ? askForCertificates(options.clientAuthorities) : {}),
+    ...(options.clientAuthorities?.length
+      ? askForCertificates(options.clientAuthorities, options.clientRevocationLists)
+      : {}),
     ALPNProtocols: offersHttp2 ? ['h2', 'http/1.1'] : ['http/1.1'],
   })
 }
 
-function askForCertificates(authorities: readonly string[]) {
-  return { ca: [...authorities], requestCert: true, rejectUnauthorized: false }
+function askForCertificates(authorities: readonly string[], revocationLists: readonly string[] = []) {
+  const lists = revocationLists.length === 0 ? {} : { crl: [...revocationLists] }
+  return { ca: [...authorities], ...lists, requestCert: true, rejectUnauthorized: false }
 }
 
 /** Answers what the parser rejected; the codes are those of Node's parser. */

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, describe, it } from 'node:test'
 import { WebSocket } from 'ws'
+import { revocationList } from '../../test/kit/revocation-list.ts'
 import { aRoute, ModelSink, ModelSource } from '../../test/simulation/config-model.ts'
 import { generateKey, issue, selfSigned } from '../base/certificates.ts'
 import { systemClock } from '../base/clock.ts'
@@ -270,7 +271,7 @@ describe('trust', { timeout: 60_000 }, () => {
     const source = new ModelSource()
     source.commit(aRoute('a'))
     const server = await leaf(['cp.test'], 'server')
-    const { port } = await startControlPlane(source, freshRecords(), { trust: { mode: 'pki', ...server, ca } })
+    const { port } = await startControlPlane(source, freshRecords(), { trust: { mode: 'pki', ...server, ca, crl: [] } })
     const client = await leaf(['dp.test'], 'client')
     const trust = { mode: 'pki', ...client, ca, serverName: 'cp.test' } as const
     const { sink } = await startDataPlane([port], { trust })
@@ -287,6 +288,38 @@ describe('trust', { timeout: 60_000 }, () => {
     await until(() => refused.client.status().lastError !== null, 'the stranger was refused')
     assert.match(refused.client.status().lastError!, /incorrect client certificate/)
     assert.equal(refused.sink.head().version, 0)
+  })
+
+  it('pki: a revoked certificate is shut out, at once where it is connected', async () => {
+    const times = { notBefore: new Date('2020-01-01'), notAfter: new Date('2090-01-01') }
+    const caKey = await generateKey('P-256')
+    const ca = selfSigned({ subject: { CN: 'test CA' }, key: caKey, isAuthority: true, ...times })
+    const authority = { certificate: ca, privateKey: caKey.privateKey }
+    const leaf = async (name: string, usage: 'server' | 'client') => {
+      const { publicKey, privateKey } = await generateKey('P-256')
+      const names = { subject: { CN: name }, dnsNames: [name], usages: [usage] }
+      return { certificate: issue({ authority, publicKey, ...names, ...times }), key: privateKey }
+    }
+    const source = new ModelSource()
+    source.commit(aRoute('a'))
+    const [own, good, bad] = [
+      await leaf('cp.test', 'server'),
+      await leaf('good', 'client'),
+      await leaf('bad', 'client'),
+    ]
+    const empty = revocationList({ authority, revoked: [] })
+    const trust = { mode: 'pki', ...own, ca, crl: [empty] } as const
+    const { server, port } = await startControlPlane(source, freshRecords(), { trust })
+    const client = { mode: 'pki', ca, serverName: 'cp.test' } as const
+    const stays = await startDataPlane([port], { trust: { ...client, ...good } })
+    const goes = await startDataPlane([port], { trust: { ...client, ...bad }, nodeId: OTHER_ID })
+    await stays.sink.reached(1)
+    await goes.sink.reached(1)
+    server.revoke([revocationList({ authority, revoked: [bad.certificate] })])
+    await until(() => /CERT_REVOKED/.test(goes.client.status().lastError ?? ''), 'the revoked one was refused')
+    source.commit(aRoute('b'))
+    await stays.sink.reached(2)
+    assert.equal(goes.sink.head().version, 1)
   })
 
   it('enroll: a connection without a certificate gets no configuration', async () => {

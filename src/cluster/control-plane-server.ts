@@ -60,6 +60,8 @@ export interface ControlPlaneServer {
   readonly health: HealthViews
   /** All marks that data planes are to take over, oldest first. */
   tellMarks(marks: readonly HealthMark[]): void
+  /** Other revocation lists (`pki`): all data planes connect again, for a connection cannot be judged twice. */
+  revoke(crl: readonly string[]): void
   sessionCount(): number
   close(): Promise<void>
 }
@@ -151,6 +153,12 @@ class NetworkControlPlane implements ControlPlaneServer {
     if (this.#servers.length === 1) await this.#start()
     const bound = server.address() as AddressInfo
     return { host: bound.address, port: bound.port }
+  }
+
+  revoke(crl: readonly string[]): void {
+    if (!this.#gate.revoke(crl)) return
+    for (const server of this.#servers) server.setSecureContext(this.#gate.material())
+    for (const { socket } of this.#connections.values()) socket.close(1012, 'revocation lists have changed')
   }
 
   tellMarks(marks: readonly HealthMark[]): void {

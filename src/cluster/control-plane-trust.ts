@@ -14,7 +14,13 @@ export type ControlPlaneTrust =
   /** Every node has one and the same certificate, as in Kong. */
   | { readonly mode: 'shared'; readonly certificate: string; readonly key: string }
   /** Certificates of an existing authority, as in Kong. */
-  | { readonly mode: 'pki'; readonly certificate: string; readonly key: string; readonly ca: string }
+  | {
+      readonly mode: 'pki'
+      readonly certificate: string
+      readonly key: string
+      readonly ca: string
+      readonly crl: readonly string[]
+    }
   /** Certificates of the cluster's own authority, given to nodes that were admitted. */
   | { readonly mode: 'enroll'; readonly autoApproveLoopback: boolean }
 
@@ -23,6 +29,8 @@ export interface TlsMaterial {
   readonly key: string
   /** Whose client certificates TLS itself verifies. */
   readonly ca?: string
+  /** Revocation lists, one PEM text each. */
+  readonly crl?: string[]
 }
 
 export type Admission =
@@ -33,6 +41,8 @@ export interface TrustGate {
   material(): TlsMaterial
   /** True when `material` has changed. */
   refresh(): boolean
+  /** Other revocation lists. True when `material` has changed: whoever is connected has to be judged again. */
+  revoke(crl: readonly string[]): boolean
   admit(socket: TLSSocket): Promise<Admission>
   /** Null unless the mode is `enroll`. */
   readonly joining: { readonly enrollment: Enrollment; readonly tokens: JoinTokens } | null
@@ -78,9 +88,18 @@ function createFixedGate(trust: Exclude<ControlPlaneTrust, { mode: 'enroll' }>):
   const own = new X509Certificate(trust.certificate)
   const digest = Buffer.from(own.fingerprint256)
   const material = { cert: trust.certificate, key: trust.key }
+  let lists = trust.mode === 'pki' ? trust.crl : []
   return {
-    material: () => (trust.mode === 'pki' ? { ...material, ca: trust.ca } : material),
+    material() {
+      if (trust.mode !== 'pki') return material
+      return { ...material, ca: trust.ca, ...(lists.length === 0 ? {} : { crl: [...lists] }) }
+    },
     refresh: () => false,
+    revoke(crl) {
+      const isOther = trust.mode === 'pki' && crl.join() !== lists.join()
+      lists = crl
+      return isOther
+    },
     async admit(socket) {
       const certificate = socket.getPeerX509Certificate()
       if (certificate === undefined) {
@@ -124,6 +143,8 @@ function createEnrollGate({ authority, enrollment, tokens, clock, key }: EnrollG
       server = authority.issueServer(key.publicKey)
       return true
     },
+    // Nodes are revoked one by one, in the store.
+    revoke: () => false,
     async admit(socket) {
       const certificate = socket.getPeerX509Certificate()
       if (certificate === undefined) return { ok: false, reason: 'node is not enrolled' }

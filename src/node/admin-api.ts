@@ -30,6 +30,7 @@ export function createAdmin(
   control.observer.listener = audit === null ? null : audit.noteChanges
   return createAdminServer({
     listen: settings.admin_listen,
+    clientRevocationLists: settings.admin_client_crl,
     clientAuthorities: settings.admin_auth ? settings.admin_client_ca : [],
     trustsPeer: proxyHeaderTrust(settings),
     access: createAccess({ ...accessOf(settings), tokens, clock }),

@@ -66,7 +66,10 @@ export async function startControlPlaneNode(context: NodeContext, endings: Endin
       ...apis.describe(),
       ...clusterAddresses.map(address => `data planes connect to ${formatAddress(address)}`),
     ],
-    reload: loaded => apis.reload({ ...context, settings: loaded.settings, loaded }),
+    async reload(loaded) {
+      cluster.revoke(loaded.settings.cluster_crl)
+      await apis.reload({ ...context, settings: loaded.settings, loaded })
+    },
     reopenLogs() {},
     async quit(timeoutMs) {
       await apis.close(timeoutMs)
@@ -88,11 +91,11 @@ async function targetsOf({ store }: ControlHalf, upstream: string): Promise<Row[
 }
 
 function trustOf(settings: Settings) {
-  const { cluster_mtls, cluster_cert, cluster_cert_key, cluster_ca_cert, cluster_auto_approve } = settings
+  const { cluster_mtls, cluster_cert, cluster_cert_key, cluster_ca_cert, cluster_auto_approve, cluster_crl } = settings
   if (cluster_mtls === 'enroll')
     return { mode: 'enroll', autoApproveLoopback: cluster_auto_approve === 'loopback' } as const
   const own = { certificate: cluster_cert!, key: cluster_cert_key! }
   return cluster_mtls === 'shared'
     ? ({ mode: 'shared', ...own } as const)
-    : ({ mode: 'pki', ...own, ca: cluster_ca_cert! } as const)
+    : ({ mode: 'pki', ...own, ca: cluster_ca_cert!, crl: cluster_crl } as const)
 }

@@ -83,6 +83,7 @@ const REOPENING = [
   'admin_auth',
   'admin_token',
   'admin_client_ca',
+  'admin_client_crl',
   'admin_read_only_clients',
   'trusted_ips',
   'real_ip_header',

@@ -21,7 +21,7 @@ const NGINX_BOOLEANS: readonly string[] = [
 
 /** Types whose parsed form is ours; clients know the text. */
 const PRINTED_AS_TEXT: readonly string[] = ['size', 'duration', 'count', 'certificate', 'endpoints']
-const PRINTED_AS_LIST: readonly string[] = ['listen', 'port_maps', 'certificates']
+const PRINTED_AS_LIST: readonly string[] = ['listen', 'port_maps', 'certificates', 'revocation_lists']
 
 export function settingsDocument(loaded: LoadedSettings): Record<string, unknown> {
   const { settings, texts } = loaded

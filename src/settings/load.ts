@@ -78,7 +78,15 @@ export function loadSettings(options: LoadOptions): LoadOutcome {
   }
 }
 
-const LIST_TYPES: readonly string[] = ['array', 'listen', 'endpoints', 'port_maps', 'certificates', 'keys']
+const LIST_TYPES: readonly string[] = [
+  'array',
+  'listen',
+  'endpoints',
+  'port_maps',
+  'certificates',
+  'revocation_lists',
+  'keys',
+]
 
 interface Parsed {
   readonly values: Record<string, unknown>

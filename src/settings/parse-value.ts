@@ -1,5 +1,5 @@
 /** From the text of one property to its value, or to what is wrong with it. */
-import { readKeyMaterial } from './key-material.ts'
+import { type MaterialKind, readKeyMaterial, splitRevocationLists } from './key-material.ts'
 import { isSocketEntry, listenUsage, parseEndpoint, parseListen, SOCKET_PATH_BYTES_MAX } from './listen-address.ts'
 import type { Endpoint, PortMap, Property } from './property.ts'
 import type { SettingsFiles } from './settings-files.ts'
@@ -42,6 +42,8 @@ export function parseValue(name: string, property: Property, text: string, files
     case 'certificate':
     case 'key':
       return parseMaterial(name, property.type, text, files)
+    case 'revocation_lists':
+      return parseRevocationLists(name, text, files)
     case 'certificates':
     case 'keys':
       return parseMaterialList(name, property.type === 'keys' ? 'key' : 'certificate', text, files)
@@ -130,7 +132,7 @@ function parsePortMaps(name: string, text: string): ParsedValue {
   return valid(maps)
 }
 
-function parseMaterial(name: string, kind: 'certificate' | 'key', text: string, files: SettingsFiles): ParsedValue {
+function parseMaterial(name: string, kind: MaterialKind, text: string, files: SettingsFiles): ParsedValue {
   const material = readKeyMaterial(text, kind, files)
   if (material.ok) return valid(material.pem)
   return {
@@ -140,7 +142,12 @@ function parseMaterial(name: string, kind: 'certificate' | 'key', text: string, 
   }
 }
 
-function parseMaterialList(name: string, kind: 'certificate' | 'key', text: string, files: SettingsFiles): ParsedValue {
+function parseRevocationLists(name: string, text: string, files: SettingsFiles): ParsedValue {
+  const texts = parseMaterialList(name, 'revocation list', text, files)
+  return texts.ok ? valid((texts.value as string[]).flatMap(splitRevocationLists)) : texts
+}
+
+function parseMaterialList(name: string, kind: MaterialKind, text: string, files: SettingsFiles): ParsedValue {
   const pems: unknown[] = []
   for (const item of splitList(text)) {
     const one = parseMaterial(name, kind, item, files)

@@ -17,6 +17,7 @@ export type PropertyType =
   | 'certificate'
   | 'key'
   | 'certificates'
+  | 'revocation_lists'
   | 'keys'
 
 export interface Attributes {
@@ -162,6 +163,11 @@ export function privateKey(description: string, attributes: Attributes = {}) {
 
 export function certificates(description: string, attributes: Attributes = {}) {
   return property<readonly string[], string>('certificates', null as unknown as string, description, attributes)
+}
+
+/** Each a path, PEM text, or base64 of PEM text with one list or more; parsed into one PEM text per list. */
+export function revocationLists(description: string, attributes: Attributes = {}) {
+  return property<readonly string[], string>('revocation_lists', null as unknown as string, description, attributes)
 }
 
 export function privateKeys(description: string, attributes: Attributes = {}) {

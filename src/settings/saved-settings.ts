@@ -42,6 +42,7 @@ function lastingText(text: string, property: Property | undefined, files: Settin
     case 'key':
       return lastingMaterial(text, files)
     case 'certificates':
+    case 'revocation_lists':
     case 'keys':
       return text
         .split(',')

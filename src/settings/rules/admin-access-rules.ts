@@ -23,6 +23,9 @@ export function checkAdminAccess({ settings, origin }: RuleContext, { errors, wa
     const given = admin_token === null ? 'admin_client_ca' : 'admin_token'
     errors.push(`${given} is set, but admin_auth is off: turn it on, or leave ${given} out${origin(given)}`)
   }
+  if (settings.admin_client_crl.length > 0 && admin_client_ca.length === 0) {
+    errors.push(`admin_client_crl needs admin_client_ca, whose lists these are${origin('admin_client_crl')}`)
+  }
   if (admin_auth && admin_token === null && !admin_listen.some(address => address.ssl)) {
     errors.push(`admin_client_ca needs an address with 'ssl' in admin_listen${origin('admin_listen')}`)
   }

@@ -39,12 +39,21 @@ function checkTrust({ settings, isGiven, origin }: RuleContext, { errors, warnin
   }
 }
 
-function checkControlPlane({ settings, isGiven, origin }: RuleContext, { errors }: Findings): void {
+function checkControlPlane({ settings, isGiven, origin }: RuleContext, { errors, warnings }: Findings): void {
   if (settings.admin_listen.length === 0) {
     errors.push('admin_listen must be specified when role = "control_plane"' + origin('admin_listen'))
   }
   if (settings.cluster_mtls === 'pki' && !isGiven('cluster_ca_cert')) {
     errors.push('cluster_ca_cert must be specified when cluster_mtls = "pki"')
+  }
+  if (settings.cluster_crl.length > 0 && settings.cluster_mtls !== 'pki') {
+    errors.push(`cluster_crl can only be used when cluster_mtls = "pki"${origin('cluster_crl')}`)
+  }
+  // Taken silently, it would let revoked certificates in that an operator believes are shut out.
+  if (settings.cluster_mtls === 'pki' && settings.cluster_ocsp !== 'off') {
+    const remedy = 'no authority is asked; leave it out and name revocation lists in cluster_crl'
+    const found = settings.cluster_ocsp === 'on' ? errors : warnings
+    found.push(`cluster_ocsp is not supported: ${remedy}${origin('cluster_ocsp')}`)
   }
   if (settings.cluster_listen.length === 0) {
     errors.push('cluster_listen must be specified when role = "control_plane"' + origin('cluster_listen'))

@@ -1,12 +1,14 @@
 /** Rules across properties: each with what breaks it, and with what satisfies it. */
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
+import { revocationList } from '../../../test/kit/revocation-list.ts'
 import { generateKey, selfSigned } from '../../base/certificates.ts'
 import { loadSettings } from '../load.ts'
 import { checkLabels } from './hybrid-rules.ts'
 import { isIpOrCidr, proxyServerProblem } from './network-rules.ts'
 
 let certificate = ''
+let list = ''
 let key = ''
 let otherKey = ''
 
@@ -15,6 +17,7 @@ before(async () => {
   const validity = { notBefore: new Date(0), notAfter: new Date(4e12) }
   certificate = selfSigned({ subject: { CN: 'kong_clustering' }, key: pair, ...validity })
   key = pair.privateKey
+  list = revocationList({ authority: { certificate, privateKey: key }, revoked: [] })
   otherKey = other.privateKey
 })
 
@@ -29,12 +32,15 @@ function load(env: Readonly<Record<string, string>>) {
   return loadSettings({ env: Object.fromEntries(members), searchedFiles: [], files })
 }
 
-/** `CERT`, `KEY` and `OTHER` stand for material that is made when the tests run. */
+/** `CERT`, `KEY`, `OTHER` and `LIST` stand for material that is made when the tests run. */
 const material = (env: Readonly<Record<string, string>>) =>
   Object.fromEntries(
     Object.entries(env).map(([name, value]) => [
       name,
-      value.replace(/CERT|KEY|OTHER/g, word => ({ CERT: certificate, KEY: key, OTHER: otherKey })[word]!),
+      value.replace(
+        /CERT|KEY|OTHER|LIST/g,
+        word => ({ LIST: list, CERT: certificate, KEY: key, OTHER: otherKey })[word]!,
+      ),
     ]),
   )
 
@@ -140,6 +146,10 @@ const REFUSED: readonly [env: Readonly<Record<string, string>>, error: string][]
   [{ admin_listen: '0.0.0.0:8002', role: 'admin' }, 'admin_listen and cluster_listen both use 0.0.0.0:8002'],
   [{ nginx_http_large_client_header_buffers: '8k' }, 'nginx_http_large_client_header_buffers is not <number> <size>'],
   [{ error_template_html: '/none' }, 'error_template_html: no such file at /none'],
+  [{ admin_client_crl: 'LIST' }, 'admin_client_crl needs admin_client_ca'],
+  [{ role: 'admin', cluster_crl: 'LIST' }, 'cluster_crl can only be used when cluster_mtls = "pki"'],
+  [{ admin_client_crl: 'CERT' }, 'admin_client_crl: failed loading revocation list from the given text'],
+  [{ role: 'admin', cluster_mtls: 'pki', cluster_ocsp: 'on' }, 'cluster_ocsp is not supported'],
   [{ admin_auth: 'on' }, 'admin_auth is on, but nobody could log in: set admin_token or admin_client_ca'],
   [{ admin_token: 'a'.repeat(16) }, 'admin_token is set, but admin_auth is off'],
   [{ admin_auth: 'on', admin_token: 'short' }, 'admin_token must have 16 to 256 printable ASCII characters'],

@@ -1,5 +1,5 @@
 /** Who may use the Admin API, how much of it, and what is remembered of changes. All of these are our own. */
-import { array, boolean, certificates, number, section, string } from '../property.ts'
+import { array, boolean, certificates, number, revocationLists, section, string } from '../property.ts'
 
 export const adminAccess = section(
   'Access to the Admin API',
@@ -19,6 +19,11 @@ export const adminAccess = section(
     ),
     admin_client_ca: certificates(
       'Authorities whose client certificates stand for a token on TLS listeners: path, PEM text, or base64 of PEM text.',
+    ),
+    admin_client_crl: revocationLists(
+      'Revocation lists of the authorities in `admin_client_ca`, one for each authority of a chain: path, PEM text, or ' +
+        'base64 of PEM text. A revoked certificate counts for nothing, and neither does one whose list has run out. Read ' +
+        'anew by `kong reload`.',
     ),
     admin_read_only_clients: array(
       null,

@@ -8,6 +8,7 @@ import {
   listen,
   number,
   privateKey,
+  revocationLists,
   section,
   size,
   string,
@@ -49,6 +50,11 @@ export const hybrid = section(
     cluster_ca_cert: certificate(
       "Certificate of the authority that signs the nodes' certificates in `pki`; needed on the control plane.",
     ),
+    cluster_crl: revocationLists(
+      'Revocation lists of the authorities in `pki`, one for each authority of a chain: path, PEM text, or base64 of PEM ' +
+        'text. Control planes let no data plane in whose certificate is revoked, or whose list has run out. Read anew by ' +
+        '`kong reload`, upon which data planes connect again.',
+    ),
     cluster_join_token: string(
       null,
       'Token from `kong hybrid token` with which a data plane joins in `enroll`; needed once, it also pins the ' +
@@ -68,7 +74,8 @@ export const hybrid = section(
     cluster_ocsp: choice(
       ['on', 'off', 'optional'],
       'off',
-      'Ask the certificate authority of a data plane in `pki` whether its certificate is revoked.',
+      'Kong asks the certificate authority of a data plane in `pki` whether its certificate is revoked. No authority is asked ' +
+        'here: `on` is refused, see `cluster_crl`.',
     ),
     cluster_data_plane_purge_delay: number(
       '1209600',

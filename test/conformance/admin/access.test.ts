@@ -10,6 +10,7 @@ import { systemClock } from '../../../src/base/clock.ts'
 import { systemRandom } from '../../../src/base/random.ts'
 import { createMemoryRecords } from '../../../src/cluster/records.ts'
 import { manualClock } from '../../kit/config-rows.ts'
+import { revocationList } from '../../kit/revocation-list.ts'
 import { type Admin, openAdmin } from './admin-fixture.ts'
 
 const STATIC = 'a-token-of-the-settings'
@@ -122,13 +123,23 @@ test('POST /admin-tokens names what is wrong', async () => {
 
 test('a client address that guesses is held off, and one that asks too often, too', async () => {
   const clock = manualClock()
-  const guessed = await anAdmin(guarded({ clock }))
+  const access = guarded({ clock })
+  const guessed = await anAdmin(access)
   const wrong = () => guessed.send({ method: 'GET', path: '/', headers: bearer('wrong') })
   for (let i = 0; i < 20; i++) assert.equal((await wrong()).status, 401)
-  const held = await guessed.send({ method: 'GET', path: '/', headers: bearer(STATIC) })
+  const held = await wrong()
   assert.deepEqual([held.status, held.headers['retry-after']], [429, '1'])
+  const right = () => guessed.send({ method: 'GET', path: '/', headers: bearer(STATIC) })
+  assert.equal((await right()).status, 200, 'whoever shares the address with a guesser is let in')
   clock.advance(1000)
-  assert.equal((await guessed.send({ method: 'GET', path: '/', headers: bearer(STATIC) })).status, 200)
+  assert.equal((await wrong()).status, 401, 'one a second')
+  for (let i = 0; i < 30; i++) assert.equal((await wrong()).status, 429)
+  assert.equal((await right()).status, 429, 'guesses at the token of the settings are looked at twenty times a second')
+  const { token } = await access.tokens.create({ name: 'ci', role: 'admin', ttl: null })
+  const made = await guessed.send({ method: 'GET', path: '/', headers: bearer(token) })
+  assert.equal(made.status, 200, 'a token that nobody can guess is let in whatever others do')
+  clock.advance(1000)
+  assert.equal((await right()).status, 200)
 
   const busy = await anAdmin(guarded({ clock, rateLimit: 2 }))
   const ask = async () => (await busy.send({ method: 'GET', path: '/', headers: bearer(STATIC) })).status
@@ -160,16 +171,19 @@ test('a client certificate of admin_client_ca stands for a token; of another aut
     key: serverKey.privateKey,
   }
   const address = { host: '127.0.0.1', port: 0, ssl: true, http2: false, proxyProtocol: false, reuseport: false }
-  const admin = await anAdmin({
-    ...guarded({ readOnlyClients: ['monitor'] }),
-    listen: [{ ...address, backlog: null, ipv6only: false }],
-    tls: [server],
-    clientAuthorities: [authority.certificate],
-  })
-  const ask = (method: string, client: object, headers = {}) =>
+  const listening = (clientRevocationLists: readonly string[]) =>
+    anAdmin({
+      ...guarded({ readOnlyClients: ['monitor'] }),
+      listen: [{ ...address, backlog: null, ipv6only: false }],
+      tls: [server],
+      clientAuthorities: [authority.certificate],
+      clientRevocationLists,
+    })
+  const admin = await listening([])
+  const ask = (method: string, client: object, headers = {}, { port } = admin) =>
     new Promise<number>((resolve, reject) => {
       const options = {
-        port: admin.port,
+        port,
         method,
         path: '/tags',
         headers,
@@ -191,4 +205,14 @@ test('a client certificate of admin_client_ca stands for a token; of another aut
   assert.equal(await ask('GET', await clientOf('alice', other)), 401)
   assert.equal(await ask('GET', {}), 401)
   assert.equal(await ask('GET', {}, bearer(STATIC)), 200)
+
+  const [alice, bob] = [await clientOf('alice', authority), await clientOf('bob', authority)]
+  const guardedByLists = await listening([revocationList({ authority, revoked: [bob.cert] })])
+  assert.equal(await ask('GET', alice, {}, guardedByLists), 200)
+  assert.equal(await ask('GET', bob, {}, guardedByLists), 401)
+  assert.equal(await ask('GET', bob, bearer(STATIC), guardedByLists), 200, 'a token is another matter')
+  const stale = await listening([revocationList({ authority, revoked: [], until: new Date('2021-01-01') })])
+  assert.equal(await ask('GET', alice, {}, stale), 401, 'nobody knows who was revoked since')
+  const foreign = await listening([revocationList({ authority: other, revoked: [] })])
+  assert.equal(await ask('GET', alice, {}, foreign), 401)
 })

@@ -81,6 +81,7 @@ export async function openAdmin(part: Partial<AdminOptions> = {}, withoutDatabas
     databaseLess: withoutDatabase ? loader(memory) : null,
     trustsPeer: () => false,
     clientAuthorities: [],
+    clientRevocationLists: [],
     tokens,
     access: createAccess({ auth: null, rateLimit: 0, tokens, clock }),
     audit: null,
