@@ -318,12 +318,19 @@ describe('rules across rows', () => {
       destinations: [{ port: 1 }],
       service: { name: 'streams' },
     })
-    const onRoute = await refusal(repository.insert('plugins', { name: 'mirror', route: { id: route['id'] } }))
+    const protocols = ['http']
+    const onRoute = await refusal(
+      repository.insert('plugins', { name: 'mirror', route: { id: route['id'] }, protocols }),
+    )
     assert.deepEqual(onRoute['fields'], { protocols: "must match the associated route's protocols" })
-    const onService = await refusal(repository.insert('plugins', { name: 'mirror', service: { id: service['id'] } }))
+    const onService = await refusal(
+      repository.insert('plugins', { name: 'mirror', service: { id: service['id'] }, protocols }),
+    )
     assert.deepEqual(onService['fields'], {
       protocols: "must match the protocols of at least one route pointing to this Plugin's service",
     })
+    const byDefault = await repository.insert('plugins', { name: 'mirror', service: { id: service['id'] } })
+    assert.ok(!(byDefault['protocols'] as string[]).includes('tcp'), 'nobody named protocols that cannot fit')
   })
 
   test('targets are one per address and upstream, however they are written', async () => {

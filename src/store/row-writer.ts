@@ -8,7 +8,7 @@ import type { EntityDefinition } from '../schema/entity.ts'
 import type { ValidateContext } from '../schema/validate.ts'
 import { resolveForeignNames } from './foreign-names.ts'
 import { isUuid, primaryKeyOf, type RowKey } from './row-key.ts'
-import type { Input, RuleTools } from './rules/entity-rules.ts'
+import type { Input, RuleTools, Wish } from './rules/entity-rules.ts'
 import { rulesOf } from './rules/rules-of.ts'
 import type { StoreTransaction } from './store.ts'
 import { expiryOf, takeExpiry, takeTtl } from './ttl.ts'
@@ -59,7 +59,7 @@ export class RowWriter {
       const expiry = ttl ?? null
       row[TTL_FIELD] = options.ttlIsExpiry ? expiry : expiryOf(expiry, row['created_at'], this.#clock.now())
     }
-    return this.#store(tx, definition, existing, row, rest)
+    return this.#store(tx, definition, existing, row, { input: rest, isImported: options.keepsTimes === true })
   }
 
   /** PATCH: what is not given stays. */
@@ -71,7 +71,7 @@ export class RowWriter {
     if (definition.ttl) {
       row[TTL_FIELD] = ttl === undefined ? expiry : expiryOf(ttl, row['updated_at'], this.#clock.now())
     }
-    return this.#store(tx, definition, existing, row, rest)
+    return this.#store(tx, definition, existing, row, { input: rest, isImported: false })
   }
 
   /** False when there was none. */
@@ -114,7 +114,7 @@ export class RowWriter {
     definition: EntityDefinition,
     existing: Row | null,
     row: Record<string, unknown>,
-    input: Input,
+    { input, isImported }: Wish,
   ): Promise<Row> {
     const { name } = definition
     const primary = primaryKeyOf(definition)
@@ -122,7 +122,7 @@ export class RowWriter {
     lowerIds(this.#catalog, definition, row)
     const rules = rulesOf(name)
     rules.normalize?.(row, input)
-    await rules.check?.(row, existing, this.#tools(tx))
+    await rules.check?.(row, existing, this.#tools(tx), { input, isImported })
     if (existing === null) await tx.insert(name, row)
     else await tx.update(name, row)
     await rules.afterWrite?.(row, this.#tools(tx))

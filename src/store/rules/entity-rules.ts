@@ -13,11 +13,18 @@ export interface RuleTools {
   delete(entity: string, key: string): Promise<void>
 }
 
+/** How a row was asked for. */
+export interface Wish {
+  readonly input: Input
+  /** A whole row of an export or a file, with all defaults written out. */
+  readonly isImported: boolean
+}
+
 export interface EntityRules {
   /** Normalises a valid row before it is stored. */
   readonly normalize?: (row: Record<string, unknown>, input: Input) => void
   /** Refuses a valid row for what others say; `existing` is the row it replaces. */
-  readonly check?: (row: Row, existing: Row | null, tools: RuleTools) => Promise<void>
+  readonly check?: (row: Row, existing: Row | null, tools: RuleTools, wish: Wish) => Promise<void>
   /** Writes what belongs to the row but is kept elsewhere. */
   readonly afterWrite?: (row: Row, tools: RuleTools) => Promise<void>
   readonly beforeDelete?: (key: string, tools: RuleTools) => Promise<void>

@@ -1,4 +1,4 @@
-/** A plugin must be able to run: it shares a protocol with its route, or with a route of its service. */
+/** A plugin must be able to run: the protocols that it is given fit its route, or a route of its service. */
 import type { Row } from '../../entities/config.ts'
 import { schemaViolation } from '../violations.ts'
 import { type EntityRules, rowsWhere } from './entity-rules.ts'
@@ -6,7 +6,9 @@ import { type EntityRules, rowsWhere } from './entity-rules.ts'
 type Reference = { readonly id: string } | null | undefined
 
 export const pluginRules: EntityRules = {
-  async check(row, existing, { reads }) {
+  async check(row, existing, { reads }, { input, isImported }) {
+    // As in Kong, a new plugin may have its default protocols, though they fit no route yet.
+    if (existing === null && (isImported || !Array.isArray(input['protocols']))) return
     const route = row['route'] as Reference
     const service = row['service'] as Reference
     if (existing !== null && ['protocols', 'route', 'service'].every(field => isSame(row[field], existing[field]))) {
