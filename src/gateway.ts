@@ -5,6 +5,7 @@ import { systemRandom } from './base/random.ts'
 import type { NodeHandle, StartOptions } from './cli/node-handle.ts'
 import { loadNodeId } from './cluster/node-id.ts'
 import { WorkerForks, workerCount } from './node/fork-worker.ts'
+import { LevelHold } from './node/level-hold.ts'
 import { Endings, type NodeContext } from './node/node-context.ts'
 import type { Settings } from './settings/definition.ts'
 
@@ -22,6 +23,7 @@ export async function startNode(options: StartOptions): Promise<NodeHandle> {
   const { settings, log } = options
   const nodeId = loadNodeId({ prefix: settings.prefix, configured: settings.node_id, random: systemRandom })
   const endings = new Endings()
+  const level = new LevelHold(log, systemClock)
   const workerForks = new WorkerForks()
   endings.add(() => workerForks.end())
   if (settings.role !== 'admin') workerForks.forkAhead(workerCount(settings))
@@ -29,6 +31,7 @@ export async function startNode(options: StartOptions): Promise<NodeHandle> {
   const { nodeCatalog } = await import('./node/enabled-plugins.ts')
   const context: NodeContext = {
     ...options,
+    level,
     clock: systemClock,
     random: systemRandom,
     hostname: hostname(),
@@ -48,7 +51,14 @@ export async function startNode(options: StartOptions): Promise<NodeHandle> {
     role: settings.role,
     nodeId,
     describe,
-    reload: loaded => node.reload(loaded),
+    async reload(loaded) {
+      const before = level.configured
+      level.configure(loaded.settings.log_level)
+      await node.reload(loaded).catch((error: unknown) => {
+        level.configure(before)
+        throw error
+      })
+    },
     async replaceConfiguration(config) {
       if (node.replaceConfiguration === undefined) throw new Error('this node takes its configuration from a database')
       await node.replaceConfiguration(config)

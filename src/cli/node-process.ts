@@ -171,7 +171,6 @@ function createReloader(
       const loaded = load()
       settings = loaded.settings
       await handle.reload(loaded)
-      log.setLevel(loaded.settings.log_level)
       log.notice('settings reloaded')
     } catch (failure) {
       error = settings === null ? (failure as Error).message : explainStartFailure(failure, settings)

@@ -7,11 +7,13 @@ import type { EntityCatalog } from '../entities/catalog.ts'
 import type { LoadedSettings } from '../settings/load.ts'
 import type { Settings } from '../settings/definition.ts'
 import type { WorkerForks } from './fork-worker.ts'
+import type { LevelHold } from './level-hold.ts'
 
 export interface NodeContext {
   readonly settings: Settings
   readonly loaded: LoadedSettings
   readonly log: Logger
+  readonly level: LevelHold
   logTo(file: string): (line: string) => void
   readonly clock: Clock
   readonly random: Random

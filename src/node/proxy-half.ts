@@ -67,6 +67,8 @@ export class ProxyHalf {
       },
       onApplied: changes => (changes === null ? this.health.reset() : this.health.apply(changes)),
       briefing: () => [
+        // May be another than the one of the settings, for a while.
+        { type: 'log-level', level: log.level() },
         { type: 'peer-states', changes: this.health.states(), marks: this.health.marks },
         this.#ticketKeys,
       ],

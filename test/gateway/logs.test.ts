@@ -146,7 +146,7 @@ test('PUT /debug/node/log-level changes what workers log, for as long as it was 
   await admin(api, 'POST', '/services/s/routes', { paths: ['/broken'] })
   await admin(api, 'POST', '/services', { name: 'good', url: upstream.url })
   await eventually('the route', async () => (await send(`${proxy}/broken`)).status === 502)
-  const [worker] = node.workerProcessIds()
+  let [worker] = node.workerProcessIds()
   const said = () =>
     node
       .errorLog()
@@ -155,12 +155,20 @@ test('PUT /debug/node/log-level changes what workers log, for as long as it was 
   assert.equal(said(), 0, node.errorLog())
 
   assert.equal((await admin(api, 'GET', '/debug/node/log-level')).message, 'log level: crit')
-  await admin(api, 'PUT', '/debug/node/log-level/debug?timeout=2')
-  assert.equal((await admin(api, 'GET', '/debug/node/log-level')).message, 'log level: debug')
-  await eventually('the worker to tell of the failure', async () => {
+  const told = async () => {
     await send(`${proxy}/broken`)
     return said() > 0
-  })
+  }
+  await admin(api, 'PUT', '/debug/node/log-level/debug?timeout=600')
+  assert.equal((await admin(api, 'GET', '/debug/node/log-level')).message, 'log level: debug')
+  await eventually('the worker to tell of the failure', told)
+
+  const before = worker
+  assert.equal((await node.kong('reload')).status, 0)
+  worker = await eventually('another worker', async () => node.workerProcessIds().find(pid => pid !== before))
+  assert.equal((await admin(api, 'GET', '/debug/node/log-level')).message, 'log level: debug', 'over a reload')
+  await eventually('the worker of after the reload to tell of the failure', told)
+  await admin(api, 'PUT', '/debug/node/log-level/info?timeout=1')
   await eventually('the level of before', async () => {
     return (await admin(api, 'GET', '/debug/node/log-level')).message === 'log level: crit'
   })
