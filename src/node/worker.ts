@@ -1,5 +1,6 @@
 /** One worker process: the configuration it runs, the engine that proxies, and the channel to the main process. */
 import { systemClock } from '../base/clock.ts'
+import { turnClock } from '../proxy/turn.ts'
 import { createLogFiles, logFileOf, type LogFiles } from '../base/log-files.ts'
 import { createLogger, type LogLevel } from '../base/logger.ts'
 import { systemRandom } from '../base/random.ts'
@@ -50,7 +51,7 @@ let nextAsk = 1
 function start(message: WorkerStart): void {
   const settings = message.settings as Settings
   setLogLevel(settings.log_level)
-  const clock = systemClock
+  const clock = turnClock(systemClock)
   const random = systemRandom
   const { files, accessLog, streamAccessLog } = openLogs(settings)
   const plugins = enabledPlugins(settings.plugins)

@@ -4,16 +4,8 @@
  * Whoever calls this writes nothing else to the socket, and one piece at a time: then there is no order to keep.
  */
 import type { Socket } from 'node:net'
-
-interface PendingWrite {
-  oncomplete?: (status: number) => void
-  /** Set when the write was over before `oncomplete` was. */
-  writeStatus?: number | null
-}
-
-interface StreamHandle {
-  writeBuffer?: (request: object | null, bytes: Uint8Array) => number | PendingWrite
-}
+import { fail, noteStuck, noteTaken, type StreamHandle } from './send-text.ts'
+import { sendWaiting } from './turn.ts'
 
 let isDirectPossible: boolean | null = null
 
@@ -22,6 +14,7 @@ let isDirectPossible: boolean | null = null
  * `done` is called; it is not called at all when the socket fails, which the socket's own events tell.
  */
 export function writeBytes(socket: Socket, bytes: Uint8Array, done: () => void): boolean {
+  sendWaiting()
   const handle = (socket as unknown as { _handle: StreamHandle | null })._handle
   const isReady = handle != null && !socket.connecting && socket.writableLength === 0 && !socket.writableEnded
   if (!isReady || isDirectPossible === false) {
@@ -33,17 +26,19 @@ export function writeBytes(socket: Socket, bytes: Uint8Array, done: () => void):
   if (result === 0) return true
   if (typeof result === 'number') fail(socket, result)
   else if (result.writeStatus != null) finish(socket, result.writeStatus, done)
-  else result.oncomplete = status => finish(socket, status, done)
+  else {
+    noteStuck(socket)
+    result.oncomplete = status => {
+      noteTaken(socket, handle, status)
+      finish(socket, status, done)
+    }
+  }
   return false
 }
 
 function finish(socket: Socket, status: number, done: () => void): void {
   if (status < 0) fail(socket, status)
   else done()
-}
-
-function fail(socket: Socket, status: number): void {
-  if (!socket.destroyed) socket.destroy(new Error(`write failed with status ${status}`))
 }
 
 /** Lets the stream write, and sees how it asks the handle. */

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { writeText } from './direct-write.ts'
+import { sendWaiting } from './turn.ts'
 
 async function aPair(t: TestContext): Promise<{ near: Socket; far: Socket }> {
   const server = createServer().listen(0, '127.0.0.1')
@@ -27,9 +28,12 @@ test('writeText() keeps the order of direct, queued and stream writes when the r
   for (let i = 0; i < 4000; i++) {
     const text = `${i}:${'x'.repeat(i % 5000)}\n`
     sent += text
-    if (i % 7 === 0) near.write(Buffer.from(text))
-    else if (!writeText(near, text)) wasRefused = true
+    if (i % 7 === 0) {
+      sendWaiting()
+      near.write(Buffer.from(text))
+    } else if (!writeText(near, text)) wasRefused = true
   }
+  sendWaiting()
   near.end()
   assert.ok(wasRefused, 'the stream said when to stop')
   let received = ''
@@ -62,6 +66,7 @@ test('writeText() writes latin1, byte by byte', async t => {
   const { near, far } = await aPair(t)
   const text = Array.from({ length: 256 }, (_, i) => String.fromCharCode(i)).join('')
   for (let i = 0; i < 3; i++) writeText(near, text)
+  sendWaiting()
   near.end()
   const pieces: Buffer[] = []
   far.on('data', (bytes: Buffer) => pieces.push(bytes))

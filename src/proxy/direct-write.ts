@@ -8,54 +8,42 @@
  * at once. What Node itself does is looked at once; where it does otherwise, all writes go through the stream.
  */
 import type { Socket } from 'node:net'
-
-interface PendingWrite {
-  oncomplete?: (status: number) => void
-  /** Set when the write was over before `oncomplete` was. */
-  writeStatus?: number | null
-  /** Keeps the bytes alive until they are written. */
-  buffer?: Buffer
-}
-
-interface StreamHandle {
-  readonly writeQueueSize?: number
-  /** An error number, 0 for done, or what is pending. */
-  writeLatin1String?: (request: object | null, text: string) => number | PendingWrite
-  writeBuffer?: (request: object | null, bytes: Buffer) => number | PendingWrite
-}
+import { fail, isStuck, type StreamHandle } from './send-text.ts'
+import { sendInTurn, sendWaiting } from './turn.ts'
 
 let isDirectPossible: boolean | null = null
 
-/** False when no more should be written for now; `drain` follows. */
+/**
+ * False when no more should be written for now; `drain` follows. The text may leave at the end of the turn: call
+ * `sendWaiting` before doing anything else with the socket.
+ */
 export function writeText(socket: Socket, text: string): boolean {
   const handle = (socket as unknown as { _handle: StreamHandle | null })._handle
-  const isReady = handle != null && handle.writeQueueSize === 0 && socket.writableLength === 0 && !socket.writableEnded
-  if (!isReady || isDirectPossible === false) return socket.write(text, 'latin1')
-  if (isDirectPossible === null) return observe(socket, handle, text)
-  const result = handle.writeLatin1String!(null, text)
-  if (result === 0) return true
-  if (typeof result === 'number') fail(socket, result)
-  else {
-    result.oncomplete = status => fail(socket, status)
-    if (result.writeStatus != null) fail(socket, result.writeStatus)
+  const isReady = handle != null && socket.writableLength === 0 && !socket.writableEnded
+  if (isDirectPossible === true && isReady && !isStuck(socket)) {
+    sendInTurn(socket, text)
+    return true
   }
-  return true
+  sendWaiting()
+  if (!isReady || isDirectPossible !== null) return socket.write(text, 'latin1')
+  return observe(socket, handle, text)
 }
 
 /** Bytes that the kernel has not taken yet; falls as it takes them. */
 export function unsentBytes(socket: Socket): number {
+  sendWaiting()
   const handle = (socket as unknown as { _handle: StreamHandle | null })._handle
   return handle?.writeQueueSize || socket.writableLength
+}
+
+/** Whether the kernel has taken all, but for what leaves with the turn. */
+export function isTaken(socket: Socket): boolean {
+  return socket.writableLength === 0 && !isStuck(socket)
 }
 
 /** The same through the stream: for TLS, whose handle is another thing. */
 export function writeStreamText(socket: Socket, text: string): boolean {
   return socket.write(text, 'latin1')
-}
-
-/** As the stream would: the socket ends with an error. Nothing is to be done for a status that is none. */
-function fail(socket: Socket, status: number): void {
-  if (status < 0 && !socket.destroyed) socket.destroy(new Error(`write failed with status ${status}`))
 }
 
 /** Lets the stream write, and sees how it asks the handle. */
@@ -78,10 +66,10 @@ function observe(socket: Socket, handle: StreamHandle, text: string): boolean {
  * copied. False when no more should be written for now; `drain` follows.
  */
 export function writeBytes(socket: Socket, bytes: Buffer, length: number): boolean {
-  const handle = (socket as unknown as { _handle: StreamHandle | null })._handle
-  const isReady = handle != null && handle.writeQueueSize === 0 && socket.writableLength === 0 && !socket.writableEnded
-  if (!isReady || isDirectPossible === false) return socket.write(Buffer.copyBytesFrom(bytes, 0, length))
-  return writeText(socket, bytes.toString('latin1', 0, length))
+  const isReady = isTaken(socket) && !socket.writableEnded
+  if (isReady && isDirectPossible !== false) return writeText(socket, bytes.toString('latin1', 0, length))
+  sendWaiting()
+  return socket.write(Buffer.copyBytesFrom(bytes, 0, length))
 }
 
 /**
@@ -89,6 +77,7 @@ export function writeBytes(socket: Socket, bytes: Buffer, length: number): boole
  * called, or until `drain` where the write went through the stream after all.
  */
 export function writeInPlace(socket: Socket, bytes: Buffer, length: number, taken: () => void): boolean {
+  sendWaiting()
   const handle = (socket as unknown as { _handle: StreamHandle | null })._handle
   const isReady = handle != null && handle.writeQueueSize === 0 && socket.writableLength === 0 && !socket.writableEnded
   if (!isReady || isDirectPossible !== true || handle.writeBuffer === undefined)

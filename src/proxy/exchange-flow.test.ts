@@ -43,6 +43,26 @@ test('50 pipelined requests are answered in order, whatever pieces they come in'
   }
 })
 
+test('a crowded worker, whose answers leave together, loses none of connections that end', async t => {
+  const upstream = await aRawUpstream(t, request => okAnswer(/ \/(.*) HTTP/.exec(request)![1]!))
+  const gateway = await aGateway(t, { routes: [{ path: '/u', ports: [upstream.port], route: { stripPath: false } }] })
+  for (let round = 0; round < 20; round++) {
+    const clients = await Promise.all(Array.from({ length: 24 }, () => aClient(t, gateway.port)))
+    for (let i = 0; i < 4; i++) {
+      for (const [index, client] of clients.entries()) {
+        const isLast = i === 3 ? 'Connection: close\r\n' : ''
+        client.send(get(index % 4 === 0 ? `/none/${i}` : `/u/${index}/${i}`, isLast))
+      }
+      const answers = await Promise.all(clients.map(client => client.answer()))
+      for (const [index, { status, body }] of answers.entries()) {
+        if (index % 4 === 0) assert.equal(status, 404)
+        else assert.equal(body, `u/${index}/${i}`)
+      }
+    }
+    await Promise.all(clients.map(({ socket }) => (socket.closed ? null : once(socket, 'close'))))
+  }
+})
+
 const CLOSING: readonly (readonly [request: string, connection: string])[] = [
   ['GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n', 'close'],
   ['GET / HTTP/1.0\r\n\r\n', 'close'],

@@ -7,6 +7,7 @@
 import type { Socket } from 'node:net'
 import { writeBytes } from './direct-write-bytes.ts'
 import { joinBytes } from './http/joined-bytes.ts'
+import { sendWaiting } from './turn.ts'
 
 /** A whole read with what goes around it. */
 const PIECE_BYTES = 72 * 1024
@@ -24,6 +25,7 @@ export function writePiece(
   to: number,
   tail: string,
 ): boolean {
+  sendWaiting()
   const length = head.length + to - from + tail.length
   if (length > PIECE_BYTES) return socket.write(joinBytes(head, bytes, from, to, tail))
   const buffer = free.pop() ?? Buffer.allocUnsafeSlow(PIECE_BYTES)

@@ -16,6 +16,7 @@ import { CHUNKED, RequestHead } from '../http/request-head.ts'
 import type { ProxyContext } from '../proxy-context.ts'
 import { RequestBody } from '../request-body.ts'
 import { RouterView } from '../router-view.ts'
+import { sendWaiting } from '../turn.ts'
 import type { RouterInput } from '../router/router.ts'
 import type { ConnectionOwner, OpenConnection } from './open-connection.ts'
 import { writePiece } from '../write-piece.ts'
@@ -112,6 +113,7 @@ export class ClientConnection implements ClientSide, OpenConnection, Expiring {
   }
 
   get bytesWritten(): number {
+    sendWaiting()
     return this.#socket.bytesWritten
   }
 
@@ -318,6 +320,7 @@ export class ClientConnection implements ClientSide, OpenConnection, Expiring {
     }
     if (this.#awaitsContinue) {
       this.#awaitsContinue = false
+      sendWaiting()
       this.#socket.write(CONTINUE, 'latin1')
     }
     this.deadline = this.#context.deadlines.in(this.#context.settings.client.bodyTimeoutMs)
@@ -374,6 +377,7 @@ export class ClientConnection implements ClientSide, OpenConnection, Expiring {
     if (this.#state !== 'open') return
     this.#state = 'lingering'
     this.#held = null
+    sendWaiting()
     this.#socket.end()
     if (this.#hasEnded) return void this.#socket.destroySoon()
     this.deadline = this.#context.deadlines.in(LINGER_MS)
@@ -445,6 +449,7 @@ export class ClientConnection implements ClientSide, OpenConnection, Expiring {
     this.#state = 'closed'
     this.#held = null
     this.#context.deadlines.remove(this)
+    sendWaiting()
     this.#socket.destroy()
     this.#owner.closed(this)
   }

@@ -11,6 +11,7 @@ import type { CompiledRoute, CompiledService } from '../compiled.ts'
 import type { Expiring } from '../deadlines.ts'
 import { writeBytes, writeInPlace } from '../direct-write.ts'
 import type { ProxyContext } from '../proxy-context.ts'
+import { sendWaiting } from '../turn.ts'
 import type { SecureContexts } from '../upstream/secure-contexts.ts'
 import { type BulkBuffers, BulkDirection } from './bulk-buffers.ts'
 import type { StreamFlow } from './stream-flow.ts'
@@ -187,6 +188,7 @@ export class TcpRelay implements StreamTransport, Expiring {
   }
 
   #pass(to: Socket, bytes: Buffer, length: number): boolean {
+    sendWaiting()
     const isOwned = bytes.length === length && bytes.buffer !== this.#owner.context.readBuffer.buffer
     const isHeld = this.fromClient.owns(bytes) || this.#fromUpstream.owns(bytes)
     return to.write(isOwned && !isHeld ? bytes : Buffer.copyBytesFrom(bytes, 0, length))
@@ -203,18 +205,21 @@ export class TcpRelay implements StreamTransport, Expiring {
   }
 
   #clientEnded(): void {
+    sendWaiting()
     this.#hasClientEnded = true
     if (this.#state === 'open') this.#upstream!.end()
     else if (this.#state === 'ending') this.#client.destroySoon()
   }
 
   #upstreamEnded(upstream: Socket): void {
+    sendWaiting()
     if (upstream !== this.#upstream) return
     if (this.#state === 'open') this.#client.end()
     else this.#upstreamFailed(upstream, { kind: 'connect_failed' }, 'closed while connecting')
   }
 
   #upstreamFailed(upstream: Socket, outcome: PeerOutcome, reason: string): void {
+    sendWaiting()
     if (upstream !== this.#upstream) return
     if (this.#state === 'open') return this.#broke()
     if (this.#state !== 'connecting') return
@@ -226,6 +231,7 @@ export class TcpRelay implements StreamTransport, Expiring {
   }
 
   #upstreamClosed(upstream: Socket): void {
+    sendWaiting()
     if (upstream !== this.#upstream) return
     if (this.#state === 'connecting') {
       return this.#upstreamFailed(upstream, { kind: 'connect_failed' }, 'closed while connecting')
@@ -236,6 +242,7 @@ export class TcpRelay implements StreamTransport, Expiring {
   }
 
   #clientClosed(): void {
+    sendWaiting()
     if (this.#upstream !== null && !this.#upstream.destroyed) {
       if (this.#state === 'open' && !this.#hasClientEnded) this.#upstream.destroy()
       else this.#upstream.destroySoon()
@@ -245,12 +252,14 @@ export class TcpRelay implements StreamTransport, Expiring {
 
   /** One side was reset or fell silent: the other is told in the same way. */
   #broke(): void {
+    sendWaiting()
     if (this.#upstream !== null) abort(this.#upstream)
     abort(this.#client)
     this.#close()
   }
 
   refuse(session: StreamSession, text: string | Uint8Array): void {
+    sendWaiting()
     if (this.#state === 'closed') return
     this.#state = 'ending'
     session.sentBytes += typeof text === 'string' ? Buffer.byteLength(text) : text.length
@@ -281,6 +290,7 @@ export class TcpRelay implements StreamTransport, Expiring {
   }
 
   destroy(): void {
+    sendWaiting()
     this.#upstream?.destroy()
     this.#client.destroy()
     this.#close()

@@ -6,12 +6,13 @@
  */
 import type { Socket } from 'node:net'
 import type { Deadlines, Expiring } from '../deadlines.ts'
-import { unsentBytes, writeStreamText, writeText } from '../direct-write.ts'
+import { isTaken, unsentBytes, writeStreamText, writeText } from '../direct-write.ts'
 import { ChunkedDecoder } from '../http/chunked-decoder.ts'
 import { NEED_MORE } from '../http/head-scanner.ts'
 import { TEXT_BYTES_MAX } from '../http/joined-bytes.ts'
 import { CHUNKED } from '../http/request-head.ts'
 import { ResponseHead, UNTIL_CLOSE } from '../http/response-head.ts'
+import { sendWaiting } from '../turn.ts'
 import { writePiece } from '../write-piece.ts'
 import type { UpstreamConsumer, UpstreamFailure, UpstreamSide } from './upstream-side.ts'
 
@@ -83,7 +84,7 @@ export class UpstreamConnection<Owner> implements UpstreamSide, Expiring {
   }
 
   get isDrained(): boolean {
-    return unsentBytes(this.#socket) === 0
+    return isTaken(this.#socket)
   }
 
   get isIdle(): boolean {
@@ -125,9 +126,14 @@ export class UpstreamConnection<Owner> implements UpstreamSide, Expiring {
 
   /** Writes text, or bytes that the caller will not touch again. False when no more should be written for now. */
   write(data: string | Buffer): boolean {
-    const goesOn = typeof data === 'string' ? this.#writeText(this.#socket, data) : this.#socket.write(data)
+    const goesOn = typeof data === 'string' ? this.#writeText(this.#socket, data) : this.#writeStream(data)
     if (!goesOn) this.#awaitDrain()
     return goesOn
+  }
+
+  #writeStream(data: Buffer): boolean {
+    sendWaiting()
+    return this.#socket.write(data)
   }
 
   /** The same for payload that the caller will overwrite, and what goes around it. */
@@ -146,6 +152,7 @@ export class UpstreamConnection<Owner> implements UpstreamSide, Expiring {
 
   /** Nothing more will be written; what comes back is still read. */
   end(): void {
+    sendWaiting()
     this.#socket.end()
   }
 
@@ -304,6 +311,7 @@ export class UpstreamConnection<Owner> implements UpstreamSide, Expiring {
     this.#state = 'closed'
     this.#owner = null
     this.#deadlines.remove(this)
+    sendWaiting()
     this.#socket.destroy()
     this.#consumer.closed(this)
   }
