@@ -39,7 +39,7 @@ const ID_BYTES = 8
 const SECRET_BYTES = 32
 
 export interface AdminTokensOptions {
-  readonly records: RecordStore
+  readonly records: Omit<RecordStore, 'trim'>
   readonly clock: Clock
   readonly random: Random
 }

@@ -107,7 +107,7 @@ async function parseFile(invocation: Invocation, context: CommandContext): Promi
   context.terminal.print('parse successful, beginning import')
   const { importRows } = await offline()
   try {
-    await importRows(settings, rows)
+    await importRows(settings, rows, resolve(context.folder, neededFile(invocation)))
   } catch (error) {
     throw new CliError(`Failed importing:\n${(error as Error).message}`)
   }

@@ -27,7 +27,7 @@ export function createAdmin(
   const headers = responseHeaders(settings.headers)
   const tokens = createAdminTokens({ records: control.store.records, clock, random })
   const audit = settings.admin_audit_log ? createNodeAuditLog(context, control) : null
-  control.observer.listener = audit === null ? null : audit.noteChanges
+  control.observer.begin = audit === null ? null : audit.begin
   return createAdminServer({
     listen: settings.admin_listen,
     clientRevocationLists: settings.admin_client_crl,
@@ -60,8 +60,15 @@ export function createAdmin(
 }
 
 function createNodeAuditLog({ catalog, clock, random, log, settings }: NodeContext, { store }: ControlHalf): AuditLog {
-  const retentionDays = settings.admin_audit_log_days
-  return createAuditLog({ records: store.records, catalog, clock, random, logger: log, retentionDays })
+  return createAuditLog({
+    records: store.records,
+    catalog,
+    clock,
+    random,
+    logger: log,
+    retentionDays: settings.admin_audit_log_days,
+    entriesMax: settings.admin_audit_log_entries,
+  })
 }
 
 function accessOf(settings: Settings): Pick<AccessOptions, 'auth' | 'rateLimit'> {

@@ -47,7 +47,7 @@ export async function openControlHalf({
 }: ControlHalfOptions): Promise<ControlHalf> {
   const memory = settings.storage === 'memory' ? createMemoryStore({ catalog, clock }) : null
   const store = memory ?? (await openNodeStore({ settings, catalog, clock, log }))
-  const observer: ChangeObserver = { listener: null }
+  const observer: ChangeObserver = { begin: null }
   const repository = createRepository({ store, catalog, clock, random, observer })
   const sweeping = clock.every(SWEEP_EVERY_MS, () => {
     store.sweep().catch((error: Error) => log.error(`expired rows could not be removed: ${error.message}`))

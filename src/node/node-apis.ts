@@ -90,5 +90,6 @@ const REOPENING = [
   'admin_rate_limit',
   'admin_audit_log',
   'admin_audit_log_days',
+  'admin_audit_log_entries',
   'nginx_admin_client_max_body_size',
 ] as const

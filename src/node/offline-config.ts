@@ -1,4 +1,6 @@
 /** Declarative files and the store, without a node: what `kong config` and `kong migrations` work on. */
+import { hostname, userInfo } from 'node:os'
+import { importRecorder } from '../admin/import-recorder.ts'
 import { systemClock } from '../base/clock.ts'
 import { silentLogger } from '../base/logger.ts'
 import { systemRandom } from '../base/random.ts'
@@ -9,6 +11,7 @@ import type { Row } from '../entities/config.ts'
 import type { Settings } from '../settings/definition.ts'
 import type { StoreMigrations } from '../store/migrations/store-migrations.ts'
 import { createRepository } from '../store/repository.ts'
+import type { ChangeRecorder } from '../store/row-changes.ts'
 import type { EntityStore } from '../store/store.ts'
 import { readDeclared } from './declarative-source.ts'
 import { nodeCatalog } from './enabled-plugins.ts'
@@ -38,14 +41,36 @@ export async function declaredRows(settings: Settings): Promise<readonly Declara
   return declared?.rows ?? []
 }
 
-/** Upserts all rows in one transaction; what else is in the store stays. */
-export async function importRows(settings: Settings, rows: readonly DeclarativeRow[]): Promise<void> {
+/** Upserts all rows in one transaction, `file` in the audit log where there is one; what else is in the store stays. */
+export async function importRows(settings: Settings, rows: readonly DeclarativeRow[], file: string): Promise<void> {
+  const begin = settings.admin_audit_log ? () => commandRecorder(settings, file) : null
   await withStore(settings, (store, catalog) => {
-    const repository = createRepository({ store, catalog, clock: systemClock, random: systemRandom })
+    const observer = { begin }
+    const repository = createRepository({ store, catalog, clock: systemClock, random: systemRandom, observer })
     const inputs = rows.map(({ entity, row }) => ({ entity, input: row }))
     // Parsing has transformed them already: a second time would hash the hash of a password.
     return repository.import(inputs, { transform: false })
   })
+}
+
+function commandRecorder(settings: Settings, file: string): ChangeRecorder {
+  return importRecorder({
+    clock: systemClock,
+    random: systemRandom,
+    retentionDays: settings.admin_audit_log_days,
+    user: userName(),
+    hostname: hostname(),
+    file,
+  })
+}
+
+/** A container's user may have no name. */
+function userName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return `uid ${process.getuid?.()}`
+  }
 }
 
 /** The whole store as a declarative file. */

@@ -6,6 +6,14 @@ import { foreignKeysUnresolved } from './violations.ts'
 
 type Input = Readonly<Record<string, unknown>>
 
+/** Whether a parent is given by something else than its id, so that it has to be looked up. */
+export function namesParents(catalog: EntityCatalog, entity: string, input: Input): boolean {
+  return catalog.foreignFields(entity).some(({ field }) => {
+    const given = input[field]
+    return given !== null && typeof given === 'object' && !('id' in given)
+  })
+}
+
 /** What names nothing that could be looked up is left to validation. */
 export async function resolveForeignNames(
   catalog: EntityCatalog,

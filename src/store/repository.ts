@@ -2,15 +2,15 @@
  * Entities as the Admin API and declarative files speak of them, over any store: validation, defaults, names for
  * ids, Kong's meaning of POST, PUT and PATCH, and Kong's texts for what is refused.
  */
-import { setImmediate } from 'node:timers/promises'
 import type { Clock } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
 import type { EntityCatalog } from '../entities/catalog.ts'
 import type { Row } from '../entities/config.ts'
 import { normalizeTarget } from '../entities/targets.ts'
 import { encodeOffset, parseOffset, parseSize, parseTags } from './page-arguments.ts'
-import { isUuid, parseRowKey, primaryKeyOf, type RowKey } from './row-key.ts'
+import { isUuid, parseRowKey, type RowKey } from './row-key.ts'
 import { type ChangeObserver, observedTransaction } from './row-changes.ts'
+import { importAll } from './row-import.ts'
 import { RowWriter, type WriteOptions } from './row-writer.ts'
 import { rulesOf } from './rules/rules-of.ts'
 import type { EntityStore, StoreReads, StoreTransaction, TagPosition } from './store.ts'
@@ -24,7 +24,7 @@ export interface RepositoryOptions {
   readonly catalog: EntityCatalog
   readonly clock: Clock
   readonly random: Random
-  /** Told of committed writes; rows that went with a deleted parent are not listed. */
+  /** Records writes in their own transactions; rows that went with a deleted parent are not listed. */
   readonly observer?: ChangeObserver
 }
 
@@ -68,9 +68,6 @@ export interface Repository {
   ): Promise<void>
 }
 
-// Rows between which an import lets other work of the process run.
-const importBatchRows = 100
-
 export function createRepository({ store, catalog, clock, random, observer }: RepositoryOptions): Repository {
   const writer = new RowWriter({ catalog, clock, random })
 
@@ -90,8 +87,9 @@ export function createRepository({ store, catalog, clock, random, observer }: Re
       throw schemaViolation({ tags: 'does not support insert/upsert/update/delete operations' })
     }
     if (store.capabilities.writes) {
-      const listener = observer?.listener ?? null
-      return listener === null ? store.transaction(work) : observedTransaction(store, catalog, work, listener)
+      // Asked for here, in the caller's own context: transactions may run in another's.
+      const recorder = observer?.begin?.() ?? null
+      return recorder === null ? store.transaction(work) : observedTransaction(store, catalog, work, recorder)
     }
     const refuse = async () => {
       throw writeUnsupported(verb, entity, key === null || key.isPrimary ? undefined : key.field)
@@ -103,6 +101,7 @@ export function createRepository({ store, catalog, clock, random, observer }: Re
       tags: options => store.tags(options),
       insert: refuse,
       update: refuse,
+      record: refuse,
       // What is not there needs no deletion.
       delete: async (name, id, by) => {
         const row = await (by === undefined ? store.find(name, id) : store.findBy(name, { [by]: id }))
@@ -173,18 +172,7 @@ export function createRepository({ store, catalog, clock, random, observer }: Re
       return write('remove', entity, key, tx => writer.delete(tx, catalog.get(entity), key))
     },
 
-    import: (rows, options = {}) =>
-      write('create or update', rows[0]?.entity ?? '', null, async tx => {
-        const rank = new Map(catalog.definitions.map(({ name }, index) => [name, index]))
-        const ordered = rows.toSorted((a, b) => (rank.get(a.entity) ?? 0) - (rank.get(b.entity) ?? 0))
-        for (const [index, { entity, input }] of ordered.entries()) {
-          const definition = catalog.get(entity)
-          const id = input[primaryKeyOf(definition)]
-          const existing = typeof id === 'string' ? await tx.find(entity, id) : null
-          await writer.upsert(tx, definition, existing, input, { ...options, ttlIsExpiry: true, keepsTimes: true })
-          if (index % importBatchRows === importBatchRows - 1) await setImmediate()
-        }
-      }),
+    import: (rows, options = {}) => importAll({ store, catalog, writer, write }, rows, options),
   }
   return repository
 }

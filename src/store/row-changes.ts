@@ -13,25 +13,33 @@ export interface RowChange {
   readonly after: Row | null
 }
 
-/** Null while nobody wants to know: then nothing is looked up. */
-export interface ChangeObserver {
-  listener: ((changes: readonly RowChange[]) => void) | null
+export interface ChangeRecorder {
+  /** Called within the transaction, at its end, so that the log is written with it; more than once if it is tried again. */
+  record(changes: readonly RowChange[], transaction: StoreTransaction): Promise<void>
+  /** Called once it is committed. */
+  committed(): void
 }
 
-/** Runs `work`, and tells what it changed once that is committed. An attempt that is repeated counts once. */
+export interface ChangeObserver {
+  /** Called when a write begins; null while nobody wants to know: then nothing is looked up. */
+  begin: (() => ChangeRecorder | null) | null
+}
+
+/** Runs `work`, and has what it changed recorded. */
 export async function observedTransaction<T>(
   store: EntityStore,
   catalog: EntityCatalog,
   work: (tx: StoreTransaction) => Promise<T>,
-  onChanges: (changes: readonly RowChange[]) => void,
+  recorder: ChangeRecorder,
 ): Promise<T> {
-  let changes: RowChange[] = []
-  const result = await store.transaction(tx => {
-    changes = []
-    return work(observed(tx, catalog, changes))
+  const result = await store.transaction(async tx => {
+    const changes: RowChange[] = []
+    const value = await work(observed(tx, catalog, changes))
+    if (changes.length > 0) await recorder.record(changes, tx)
+    return { value, hasChanged: changes.length > 0 }
   })
-  if (changes.length > 0) onChanges(changes)
-  return result
+  if (result.hasChanged) recorder.committed()
+  return result.value
 }
 
 function observed(tx: StoreTransaction, catalog: EntityCatalog, changes: RowChange[]): StoreTransaction {
@@ -41,6 +49,7 @@ function observed(tx: StoreTransaction, catalog: EntityCatalog, changes: RowChan
     findBy: (entity, fields) => tx.findBy(entity, fields),
     page: (entity, options) => tx.page(entity, options),
     tags: options => tx.tags(options),
+    record: (collection, key, value, expiresAt) => tx.record(collection, key, value, expiresAt),
     async insert(entity, row) {
       await tx.insert(entity, row)
       changes.push({ entity, id: keyOf(entity, row), before: null, after: row })

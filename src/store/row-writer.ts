@@ -10,7 +10,7 @@ import { resolveForeignNames } from './foreign-names.ts'
 import { isUuid, primaryKeyOf, type RowKey } from './row-key.ts'
 import type { Input, RuleTools, Wish } from './rules/entity-rules.ts'
 import { rulesOf } from './rules/rules-of.ts'
-import type { StoreTransaction } from './store.ts'
+import type { StoreReads, StoreTransaction } from './store.ts'
 import { expiryOf, takeExpiry, takeTtl } from './ttl.ts'
 import { schemaViolation } from './violations.ts'
 
@@ -21,6 +21,12 @@ export interface WriteOptions {
   readonly ttlIsExpiry?: boolean
   /** True when a row is moved, not changed: `updated_at` stays as given. */
   readonly keepsTimes?: boolean
+}
+
+/** A valid row, and what it was made of. */
+export interface PreparedRow extends Wish {
+  readonly definition: EntityDefinition
+  readonly row: Readonly<Record<string, unknown>>
 }
 
 export interface RowWriterOptions {
@@ -53,13 +59,29 @@ export class RowWriter {
     options: WriteOptions = {},
     operation: 'insert' | 'upsert' = 'upsert',
   ): Promise<Row> {
+    return this.store(tx, existing, await this.prepare(tx, definition, input, options, operation))
+  }
+
+  /** The row that an insertion or a PUT makes, valid by itself; `reads` are asked only where a parent is named. */
+  async prepare(
+    reads: StoreReads,
+    definition: EntityDefinition,
+    input: Input,
+    options: WriteOptions = {},
+    operation: 'insert' | 'upsert' = 'upsert',
+  ): Promise<PreparedRow> {
     const { ttl, rest } = options.ttlIsExpiry ? takeExpiry(definition, input) : takeTtl(definition, input)
-    const row = await this.#valid(tx, definition, rest, { operation }, options)
+    const row = await this.#valid(reads, definition, rest, { operation }, options)
     if (definition.ttl) {
       const expiry = ttl ?? null
       row[TTL_FIELD] = options.ttlIsExpiry ? expiry : expiryOf(expiry, row['created_at'], this.#clock.now())
     }
-    return this.#store(tx, definition, existing, row, { input: rest, isImported: options.keepsTimes === true })
+    return { definition, row, input: rest, isImported: options.keepsTimes === true }
+  }
+
+  /** What only a transaction can say of a row, and the row itself. */
+  store(tx: StoreTransaction, existing: Row | null, { definition, row, ...wish }: PreparedRow): Promise<Row> {
+    return this.#store(tx, definition, existing, { ...row }, wish)
   }
 
   /** PATCH: what is not given stays. */
@@ -90,13 +112,13 @@ export class RowWriter {
   }
 
   async #valid(
-    tx: StoreTransaction,
+    reads: StoreReads,
     definition: EntityDefinition,
     input: Input,
     how: Pick<ValidateContext, 'operation' | 'existing'>,
     { transform = true, keepsTimes = false }: WriteOptions,
   ): Promise<Record<string, unknown>> {
-    const resolved = await resolveForeignNames(this.#catalog, definition.name, input, tx)
+    const resolved = await resolveForeignNames(this.#catalog, definition.name, input, reads)
     const validation = this.#catalog.validateRow(definition.name, resolved, {
       ...how,
       transform,

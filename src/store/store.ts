@@ -67,6 +67,8 @@ export interface StoreTransaction extends StoreReads {
   update(entity: string, row: Row): Promise<void>
   /** By primary key, or by the unique field `by`; with what goes along with it. The row that was there, or null. */
   delete(entity: string, key: string, by?: string): Promise<Row | null>
+  /** Writes a record (see RecordStore) that is there if, and only if, the transaction is committed. */
+  record(collection: string, key: string, value: object, expiresAt?: number): Promise<void>
 }
 
 /** Characters of JSON; twice what a delta between nodes may have. */
@@ -106,6 +108,8 @@ export interface RecordStore {
   /** Writes only if the key is free (or, with `expected`, if the stored value equals it); true when written. */
   putIf(collection: string, key: string, value: object, expected: object | null, expiresAt?: number): Promise<boolean>
   delete(collection: string, key: string): Promise<void>
+  /** Deletes all but the first `keep` in order of their keys. */
+  trim(collection: string, keep: number): Promise<void>
   list<T>(
     collection: string,
     options?: { after?: string; size?: number },

@@ -96,6 +96,7 @@ describe('store on Cassandra', { skip: cassandraIsMissing() }, () => {
           await tx.insert('rooms', rows.room(house))
           await tx.delete('doors', ((await tx.page('doors', { size: 1, after: null })).rows[0]?.['id'] ?? '') as string)
           await tx.insert('doors', rows.door({ house: { id: house['id'] } }))
+          await tx.record('log', name, { name })
         })
         .then(
           () => true,
@@ -108,6 +109,7 @@ describe('store on Cassandra', { skip: cassandraIsMissing() }, () => {
       const holder = await store.findBy('houses', { name })
       assert.equal(holder !== null, after.version === before.version + 1)
       assert.equal((await store.changesSince(before.version))?.changes.length, holder === null ? 0 : 4)
+      assert.equal((await store.records.get('log', name)) !== null, holder !== null, 'the record of it as well')
       const taken = store.transaction(tx => tx.insert('houses', rows.house({ name })))
       if (holder === null) {
         await taken

@@ -271,6 +271,42 @@ export function storeContract(name: string, open: OpenStore): void {
       assert.equal(await records.putIf('ca', 'other', { value: 1 }, held), false)
     })
 
+    test('record() of a transaction is there when that is committed, and only then', async () => {
+      const { records } = store
+      const house = rows.house()
+      await store.transaction(async tx => {
+        await tx.insert('houses', house)
+        await tx.record('notes', 'a', { of: 'first' }, clock.now() + 60_000)
+      })
+      await store.transaction(tx => tx.record('notes', 'a', { of: 'second' }, clock.now() + 60_000))
+      assert.deepEqual(await records.get('notes', 'a'), { of: 'second' })
+      const refused = store.transaction(async tx => {
+        await tx.record('notes', 'b', { of: 'third' })
+        await tx.insert('houses', rows.house({ name: house['name'] }))
+      })
+      await refuses(refused, 'unique_violation', { name: house['name'] })
+      assert.deepEqual(
+        (await records.list('notes')).map(({ key }) => key),
+        ['a'],
+      )
+      clock.shift(60_001)
+      assert.equal(await records.get('notes', 'a'), null)
+    })
+
+    test('records.trim() keeps the first in order', async () => {
+      const { records } = store
+      for (const key of ['1', '2', '3', '4', '5']) await records.put('queue', key, { key })
+      await store.transaction(tx => tx.record('queue', '6', { key: '6' }))
+      const left = async () => (await records.list('queue')).map(({ key }) => key)
+      await records.trim('queue', 10)
+      assert.equal((await left()).length, 6)
+      await records.trim('queue', 2)
+      assert.deepEqual(await left(), ['1', '2'])
+      await records.put('queue', '3', { key: '3' })
+      assert.deepEqual(await left(), ['1', '2', '3'])
+      await records.trim('nothing', 0)
+    })
+
     test('ping() answers', async () => {
       assert.equal(await store.ping(), true)
     })

@@ -1,6 +1,7 @@
 /** A control plane that asks who is there: tokens, commands, warnings, and what is left of secrets on disk. */
 import assert from 'node:assert/strict'
-import { globSync, readFileSync, statSync } from 'node:fs'
+import { globSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { aNode, freePort } from '../kit/nodes.ts'
@@ -35,6 +36,13 @@ test('with admin_auth a node asks for a token, its own commands have one, and ch
   assert.match(join1.stdout, /^sbt1\./)
 
   assert.equal((await node.stop()).status, 0)
+  const file = join(node.prefix, 'kong.yml')
+  writeFileSync(
+    file,
+    '_format_version: "3.0"\nservices: [{ name: i, host: i.test, routes: [{ paths: [/i] }, { paths: [/j] }] }]\n',
+  )
+  const imported = await node.kong('config', 'db_import', file)
+  assert.deepEqual([imported.status, imported.stderr], [0, ''])
   await node.start()
   assert.equal((await send(`${admin}/services`, { headers: bearer(made.token) })).status, 200)
   const { data } = (await send(`${admin}/audit-log`, { headers: bearer(made.token) })).json()
@@ -44,10 +52,13 @@ test('with admin_auth a node asks for a token, its own commands have one, and ch
     entry.actor.name,
   ])
   assert.deepEqual(shown, [
+    ['IMPORT', file, userInfo().username],
     ['POST', '/clustering/tokens', 'admin_token'],
     ['POST', '/services', 'admin_token'],
     ['POST', '/admin-tokens', 'admin_token'],
   ])
+
+  assert.deepEqual(data[0].counts, { services: 1, routes: 2 })
 
   const root = (await send(admin, { headers: bearer(TOKEN) })).body
   assert.ok(!root.includes(TOKEN))

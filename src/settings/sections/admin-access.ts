@@ -36,12 +36,17 @@ export const adminAccess = section(
     ),
     admin_audit_log: boolean(
       'off',
-      'Remember every change made through the Admin API: who, when, from where, what, before and after, secrets masked. ' +
+      'Remember every change made through the Admin API, and imports by `kong config db_import`: who, when, from where, what, before and after, secrets masked. ' +
         'Read at `/audit-log`.',
     ),
     admin_audit_log_days: number('90', 'Days until an entry of the audit log is forgotten.', {
       integer: true,
       between: [1, 3650],
     }),
+    admin_audit_log_entries: number(
+      '100000',
+      'Entries that the audit log keeps; beyond them the oldest are forgotten. Most take about 1 KiB, none more than 300.',
+      { integer: true, between: [100, 10_000_000] },
+    ),
   },
 )

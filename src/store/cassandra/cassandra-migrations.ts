@@ -138,7 +138,7 @@ async function adoptShape(client: CassandraClient, tables: Tables, clock: Clock)
     }
     const version = base.version + 1
     const next = { version, config_hash, changes: base.changes, prunedTo: version, prunedChanges: base.changes }
-    if ((await log.commit({ ...base, shape }, [], { ...next, forgetTo: null })) !== null) return
+    if ((await log.commit({ ...base, shape }, { rows: [], records: [] }, { ...next, forgetTo: null })) !== null) return
   }
 }
 

@@ -10,6 +10,7 @@ const listSizeDefault = 1000
 const ttlGraceSeconds = 3600
 const ttlSecondsMax = 20 * 365 * 86_400
 const triesMax = 20
+const trimBatchRows = 5000
 
 /** All writes are lightweight transactions, since ordinary ones at the same row would race with them unseen. */
 export function cassandraRecords(client: CassandraClient, clock: Clock): RecordStore {
@@ -23,11 +24,10 @@ export function cassandraRecords(client: CassandraClient, clock: Clock): RecordS
   /** True when `value` was written over what `found` is; never by `insert`, which leaves a row that outlives its TTL. */
   async function replace(name: Name, value: object, found: Columns | null, expiresAt: number | undefined) {
     const { collection, key } = name
-    const ttl = expiresAt === undefined ? 0 : Math.ceil((expiresAt - clock.now()) / 1000) + ttlGraceSeconds
     const { applied } = await client.decide(
       'update cluster_records using ttl ? set value = ?, expires_at = ? where collection = ? and key = ? if value = ?',
       [
-        Math.min(Math.max(ttl, 0), ttlSecondsMax),
+        ttlOf(expiresAt, clock),
         JSON.stringify(value),
         expiresAt ?? null,
         collection,
@@ -60,6 +60,7 @@ export function cassandraRecords(client: CassandraClient, clock: Clock): RecordS
     async delete(collection, key) {
       await client.decide('delete from cluster_records where collection = ? and key = ? if exists', [collection, key])
     },
+    trim: (collection, keep) => trim(client, collection, keep),
     async list<T>(collection: string, { after = '', size = listSizeDefault }: { after?: string; size?: number } = {}) {
       const records: { key: string; value: T; expiresAt: number | null }[] = []
       const query = 'select key, value, expires_at from cluster_records where collection = ? and key > ? limit ?'
@@ -76,6 +77,27 @@ export function cassandraRecords(client: CassandraClient, clock: Clock): RecordS
       return records
     },
   }
+}
+
+async function trim(client: CassandraClient, collection: string, keep: number): Promise<void> {
+  const query = 'select key from cluster_records where collection = ? and key > ? limit ?'
+  let last = ''
+  for (let left = keep; left > 0; ) {
+    const rows = await client.read(query, [collection, last, Math.min(left, trimBatchRows)], 'decisive')
+    if (rows.length === 0) return
+    last = rows.at(-1)!['key'] as string
+    left -= rows.length
+  }
+  // Not by deciding: what is written meanwhile comes first in order, or is as old.
+  await client.write([
+    { query: 'delete from cluster_records where collection = ? and key > ?', values: [collection, last] },
+  ])
+}
+
+/** For `using ttl`; 0 is none. */
+export function ttlOf(expiresAt: number | undefined, clock: Clock): number {
+  const ttl = expiresAt === undefined ? 0 : Math.ceil((expiresAt - clock.now()) / 1000) + ttlGraceSeconds
+  return Math.min(Math.max(ttl, 0), ttlSecondsMax)
 }
 
 interface Name {

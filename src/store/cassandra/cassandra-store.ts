@@ -222,16 +222,20 @@ class CassandraStore implements EntityStore {
   }
 
   /** Null when another node was faster. */
-  async #commit(base: StoreHead, { written }: CassandraTransaction): Promise<StoreHead | null> {
-    if (written.isEmpty) return base
+  async #commit(base: StoreHead, { written, records }: CassandraTransaction): Promise<StoreHead | null> {
+    if (written.isEmpty && records.length === 0) return base
     const changes = base.changes + written.exported
     const version = base.version + (written.exported > 0 ? 1 : 0)
-    return this.#log.commit(base, written.all(), {
-      version,
-      config_hash: toggleDigest(base.config_hash, written.digests),
-      changes,
-      ...(await this.#log.pruning(base, version, changes, this.#parts.changesKept)),
-    })
+    return this.#log.commit(
+      base,
+      { rows: written.all(), records },
+      {
+        version,
+        config_hash: toggleDigest(base.config_hash, written.digests),
+        changes,
+        ...(await this.#log.pruning(base, version, changes, this.#parts.changesKept)),
+      },
+    )
   }
 
   async #hasMoved(base: StoreHead): Promise<boolean> {
@@ -302,14 +306,18 @@ class CassandraStore implements EntityStore {
     if (old.length === 0) return
     const base = await this.#log.settled()
     const { version, config_hash, changes, prunedTo, prunedChanges } = base
-    const head = await this.#log.commit(base, [], {
-      version,
-      config_hash,
-      changes,
-      prunedTo,
-      prunedChanges,
-      forgetTo: null,
-    })
+    const head = await this.#log.commit(
+      base,
+      { rows: [], records: [] },
+      {
+        version,
+        config_hash,
+        changes,
+        prunedTo,
+        prunedChanges,
+        forgetTo: null,
+      },
+    )
     if (head !== null) await this.#log.forget(old)
   }
 }

@@ -6,6 +6,7 @@ import type { StoreError } from '../errors.ts'
 import type { StoreTransaction } from '../store.ts'
 import { invalidReference, notFound, primaryKeyViolation, referencedBy, uniqueViolation } from '../violations.ts'
 import { CassandraReads, type ReadContext } from './cassandra-reads.ts'
+import type { RecordPut } from './commit-plan.ts'
 import { expiryOf, keyOf, parentsOf, storedForm, uniquesOf } from './rows.ts'
 import { WrittenRows } from './written-rows.ts'
 
@@ -31,6 +32,7 @@ const childrenPerRead = 500
 
 export class CassandraTransaction extends CassandraReads implements StoreTransaction {
   readonly written: WrittenRows
+  readonly records: RecordPut[] = []
   readonly #catalog: EntityCatalog
   readonly #inserted = new Map<string, number>()
   readonly #known = new Map<string, KnownRows>()
@@ -92,6 +94,11 @@ export class CassandraTransaction extends CassandraReads implements StoreTransac
     for (const orphan of orphans) await this.update(orphan.entity, orphan.row)
     for (const member of doomed.values()) this.#put(member.table, member.row, null)
     return row
+  }
+
+  async record(collection: string, key: string, value: object, expiresAt?: number): Promise<void> {
+    this.#checkOpen()
+    this.records.push({ collection, key, value: JSON.stringify(value), expiresAt: expiresAt ?? null })
   }
 
   /** Deletes at most `max` rows whose time has passed, and returns how many there were. */

@@ -14,7 +14,7 @@ import { StoreError } from '../errors.ts'
 import type { Tables } from '../sql/tables.ts'
 import type { CassandraClient, Columns, Statement } from './cassandra-client.ts'
 import { numberOf } from './cassandra-tables.ts'
-import { type RowChange, statementsOf } from './commit-plan.ts'
+import { type Commit, type RecordPut, recordStatements, type RowChange, statementsOf } from './commit-plan.ts'
 
 /** Where the store stands. `revision` counts commits; `version` only those that change what data planes get. */
 export interface StoreHead {
@@ -93,15 +93,15 @@ export class CommitLog {
   }
 
   /** Null when another commit was decided since `base`: nothing is changed then. */
-  async commit(base: StoreHead, changes: readonly RowChange[], next: NextHead): Promise<StoreHead | null> {
+  async commit(base: StoreHead, commit: Commit, next: NextHead): Promise<StoreHead | null> {
     const attempt = cassandra.types.TimeUuid.fromDate(new Date(this.#clock.now())).toString()
-    await this.#client.write(partsOf(attempt, changes))
+    await this.#client.write(partsOf(attempt, commit))
     const head: StoreHead = { ...base, ...next, revision: base.revision + 1, attempt, turn: null }
     if (!(await this.#decide(base, head))) {
       await this.forget([attempt])
       return null
     }
-    await this.#carryOut(head, changes)
+    await this.#carryOut(head, commit)
     if (next.forgetTo !== null) await this.#forgetLines(head.revision, next.forgetTo)
     return head
   }
@@ -127,9 +127,13 @@ export class CommitLog {
   }
 
   /** May be done again, by anyone, at any time. */
-  async #carryOut(head: StoreHead, changes: readonly RowChange[]): Promise<void> {
+  async #carryOut(head: StoreHead, { rows, records }: Commit): Promise<void> {
     const { revision } = head
-    await this.#client.write([...logOf(head, changes, this.#tables), ...statementsOf(revision, changes, this.#tables)])
+    await this.#client.write([
+      ...logOf(head, rows, this.#tables),
+      ...statementsOf(revision, rows, this.#tables),
+      ...recordStatements(revision, records, this.#clock),
+    ])
     this.#applied = Math.max(this.#applied, revision)
     // Nobody of this process needs to wait until others know.
     this.#marked = this.#marked.then(() => this.#mark(revision))
@@ -154,15 +158,19 @@ export class CommitLog {
     return revision <= this.#applied
   }
 
-  async intent(attempt: string): Promise<RowChange[]> {
+  async intent(attempt: string): Promise<Commit> {
     const parts = await this.#client.read('select changes from config_intents where attempt = ?', [attempt], 'decisive')
     if (parts.length === 0) throw new StoreError('database_error', 'the changes asked for are no longer kept')
-    const changes: RowChange[] = []
+    const rows: RowChange[] = []
+    const records: RecordPut[] = []
     for (const part of parts) {
-      changes.push(...(JSON.parse(part['changes'] as string) as RowChange[]))
+      for (const member of JSON.parse(part['changes'] as string) as (RowChange | RecordMember)[]) {
+        if ('record' in member) records.push(member.record)
+        else rows.push(member)
+      }
       await setImmediate()
     }
-    return changes
+    return { rows, records }
   }
 
   /** Commits after a version, or after a revision, up to the head, in order. */
@@ -199,7 +207,7 @@ export class CommitLog {
     }
     if (until.revision > base.revision) attempts.push(until.attempt!)
     for (const attempt of attempts) {
-      for (const change of await this.intent(attempt)) {
+      for (const change of (await this.intent(attempt)).rows) {
         const name = `${change.entity}\0${change.key}`
         if (!known.has(name)) known.set(name, change)
       }
@@ -280,7 +288,12 @@ function headOf(row: Columns): StoreHead {
   }
 }
 
-function partsOf(attempt: string, changes: readonly RowChange[]): Statement[] {
+/** Beside rows in an intent. */
+interface RecordMember {
+  readonly record: RecordPut
+}
+
+function partsOf(attempt: string, { rows, records }: Commit): Statement[] {
   const parts: Statement[] = []
   let members: string[] = []
   let size = 0
@@ -292,8 +305,8 @@ function partsOf(attempt: string, changes: readonly RowChange[]): Statement[] {
     members = []
     size = 0
   }
-  for (const change of changes) {
-    const text = JSON.stringify(change)
+  for (const member of [...rows, ...records.map((record): RecordMember => ({ record }))]) {
+    const text = JSON.stringify(member)
     members.push(text)
     size += text.length
     if (size > charactersPerPart) end()

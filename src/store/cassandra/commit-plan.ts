@@ -1,9 +1,11 @@
 /** The statements that carry out one commit: rows, and what the tables beside them hold. */
+import type { Clock } from '../../base/clock.ts'
 import { mapKey } from '../../base/map-key.ts'
 import { TTL_FIELD } from '../../schema/columns.ts'
 import type { Row } from '../../entities/config.ts'
 import type { Tables } from '../sql/tables.ts'
 import type { Statement, Value } from './cassandra-client.ts'
+import { ttlOf } from './cassandra-records.ts'
 import { bucketOf } from './cassandra-tables.ts'
 import { expiryOf, parentsOf, tagsOf, uniquesOf } from './rows.ts'
 
@@ -13,6 +15,29 @@ export interface RowChange {
   readonly key: string
   readonly before: Row | null
   readonly after: Row | null
+}
+
+/** A record (cluster_records) that comes with a commit; `value` is JSON. */
+export interface RecordPut {
+  readonly collection: string
+  readonly key: string
+  readonly value: string
+  readonly expiresAt: number | null
+}
+
+/** What one commit writes. */
+export interface Commit {
+  readonly rows: readonly RowChange[]
+  readonly records: readonly RecordPut[]
+}
+
+/** As rows are: carried out again, they undo no later word. They have no row marker that would outlive their TTL. */
+export function recordStatements(revision: number, records: readonly RecordPut[], clock: Clock): Statement[] {
+  return records.map(({ collection, key, value, expiresAt }) => ({
+    query:
+      'update cluster_records using timestamp ? and ttl ? set value = ?, expires_at = ? where collection = ? and key = ?',
+    values: [revision, ttlOf(expiresAt ?? undefined, clock), value, expiresAt, collection, key],
+  }))
 }
 
 /**

@@ -57,6 +57,10 @@ export function memoryRecords(clock: Clock): RecordStore {
     async delete(collection, key) {
       if (collections.get(collection)?.delete(key)) count -= 1
     },
+    async trim(collection, keep) {
+      const records = collections.get(collection)
+      for (const key of [...(records?.keys() ?? [])].sort().slice(keep)) if (records!.delete(key)) count -= 1
+    },
     async list<T>(collection: string, { after, size = listSizeDefault }: { after?: string; size?: number } = {}) {
       const records = [...(collections.get(collection) ?? [])]
         .filter(([key, record]) => (after === undefined || key > after) && !isExpired(record))

@@ -39,6 +39,16 @@ export function sqlRecords(engine: SqlEngine, clock: Clock): RecordStore {
         db.deleteFrom(TABLE).where('collection', '=', collection).where('key', '=', key).execute(),
       )
     },
+    async trim(collection, keep) {
+      await engine.apart(db => {
+        const last = db.selectFrom(TABLE).select('key').where('collection', '=', collection).orderBy('key')
+        return db
+          .deleteFrom(TABLE)
+          .where('collection', '=', collection)
+          .where('key', '>=', last.limit(1).offset(keep))
+          .execute()
+      })
+    },
     async list<T>(collection: string, options: { after?: string; size?: number } = {}) {
       let query = live(engine.reader).where('collection', '=', collection)
       if (options.after !== undefined) query = query.where('key', '>', options.after)
@@ -55,19 +65,28 @@ export function sqlRecords(engine: SqlEngine, clock: Clock): RecordStore {
   }
 }
 
-interface StoredRecord {
+export interface StoredRecord {
   readonly collection: string
   readonly key: string
   readonly value: string
   readonly expires_at: number | null
 }
 
-async function write(db: Sql, { collection, key, value, expires_at }: StoredRecord): Promise<void> {
-  await db
+async function write(db: Sql, record: StoredRecord): Promise<void> {
+  await putStatement(db, record).execute()
+}
+
+/** For whoever writes a record in a transaction of his own. */
+export function putStatement(db: Sql, { collection, key, value, expires_at }: StoredRecord) {
+  return db
     .insertInto(TABLE)
     .values({ collection, key, value, expires_at })
-    .onConflict(conflict => conflict.columns(['collection', 'key']).doUpdateSet({ value, expires_at }))
-    .execute()
+    .onConflict(conflict =>
+      conflict.columns(['collection', 'key']).doUpdateSet(excluded => ({
+        value: excluded.ref('excluded.value'),
+        expires_at: excluded.ref('excluded.expires_at'),
+      })),
+    )
 }
 
 async function insertFree(db: Sql, record: StoredRecord, now: number): Promise<boolean> {

@@ -20,6 +20,7 @@ import { directOf } from './direct.ts'
 import type { Sql, SqlEngine } from './engine.ts'
 import { familyOf } from './family.ts'
 import { SqlReads } from './reads.ts'
+import { putStatement } from './records.ts'
 import type { Tables } from './tables.ts'
 
 export interface StoreContext {
@@ -36,6 +37,7 @@ export interface TransactionContext extends StoreContext {
   mayBeExpired: boolean
 }
 
+const usedLate = 'invariant broken: a transaction is used only while its work runs'
 // Writes under way: enough to keep a distant database busy, few enough for memory.
 const sentMax = 100
 // Expired rows that one insertion removes; `sweep` does the rest.
@@ -136,6 +138,16 @@ export class SqlTransaction extends SqlReads implements StoreTransaction {
     return family.root.row
   }
 
+  async record(collection: string, key: string, value: object, expiresAt?: number): Promise<void> {
+    if (!this.#open) throw new Error(usedLate)
+    const record = { collection, key, value: JSON.stringify(value), expires_at: expiresAt ?? null }
+    await this.#send(async () => {
+      await this.tables.statements.run(this.db, 'put record', [collection, key, record.value, record.expires_at], () =>
+        putStatement(this.db, record),
+      )
+    })
+  }
+
   async #before(table: Table, key: string): Promise<Row | undefined> {
     return this.#read.get(`${table.name}\0${key}`) ?? (await this.stored(table, [key])).get(key)
   }
@@ -153,7 +165,7 @@ export class SqlTransaction extends SqlReads implements StoreTransaction {
   }
 
   #writable(entity: string): Table {
-    if (!this.#open) throw new Error('invariant broken: a transaction is used only while its work runs')
+    if (!this.#open) throw new Error(usedLate)
     return this.tables.get(entity)
   }
 

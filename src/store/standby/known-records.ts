@@ -38,6 +38,7 @@ export function knownRecords(records: RecordStore, attempt: Attempt): RecordStor
       await records.delete(collection, key)
       of(collection).remember(key, null)
     },
+    trim: (collection, keep) => records.trim(collection, keep),
     list<T>(collection: string, options: { after?: string; size?: number } = {}) {
       const known = of(collection)
       return attempt(
