@@ -108,6 +108,15 @@ describe('control plane deltas', () => {
     assert.deepEqual(types(head(5)), [])
   })
 
+  it('step() tells a data plane that has nothing, once, that there is nothing', () => {
+    step({ type: 'head', head: EMPTY_HEAD, isAnswer: false })
+    assert.deepEqual(types(greet(1, EMPTY_HEAD)), ['send', 'start-spool'])
+    step({ type: 'spool', spool: 1, head: EMPTY_HEAD, chunks: 0, complete: true })
+    step({ type: 'message', session: 1, message: { type: 'ack', ...EMPTY_HEAD } })
+    const later = types(tickFor(30_000, () => beat(1, 0)))
+    assert.ok(!later.includes('start-spool') && !later.includes('close'), String(later))
+  })
+
   it('step() asks the store again when a data plane knows a newer version, and waits for the answer', () => {
     head(5)
     assert.deepEqual(types(greet(1, at(9))), ['send', 'read-head'])

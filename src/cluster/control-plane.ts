@@ -282,6 +282,8 @@ class ControlPlaneMachine implements ControlPlane {
     }
     const conflict = versionConflict(hello.version, this.#options.version)
     session.applied = hello.applied
+    // Perhaps it never had any: told that there is nothing, it is ready, and knows that no route matches.
+    session.needsSnapshot = hello.applied.version === 0
     session.record = firstRecord(hello, session.peer, { isCompatible: conflict === null, now: this.#clockNow })
     this.#writeRecord(session, {}, true)
     if (conflict !== null) {

@@ -41,7 +41,7 @@ export class DeclarativeSource implements DatabaseLess {
     const config = (await readDeclared(context.settings, context)) ?? this.#savedConfiguration(context)
     if (config === null) return
     await this.#memory.replace(config.rows)
-    this.#hash = config.hash
+    this.#hash = hashOf(config)
   }
 
   #savedConfiguration({ log }: NodeContext): DeclarativeRows | null {
@@ -77,8 +77,8 @@ export class DeclarativeSource implements DatabaseLess {
     if (isSame) this.#waiting.delete(version + 1)
     const applied = isSame ? { ok: true as const } : await outcome
     if (applied.ok) {
-      this.#hash = config.hash
-      this.#saved.noteSource(config.hash)
+      this.#hash = hashOf(config)
+      this.#saved.noteSource(this.#hash)
       return
     }
     await this.#memory.replace(before)
@@ -103,6 +103,11 @@ export class DeclarativeSource implements DatabaseLess {
       resolve(outcome)
     }
   }
+}
+
+/** As in Kong, a configuration of nothing has the hash of none, and a node with it is not ready. */
+function hashOf({ rows, hash }: DeclarativeRows): string {
+  return rows.some(({ entity }) => entity !== 'workspaces') ? hash : EMPTY_CONFIG_HASH
 }
 
 export interface ReadingContext {

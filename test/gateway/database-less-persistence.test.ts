@@ -62,6 +62,10 @@ test('a configuration that was posted is there after a restart and after a kill,
   node.killAll()
   await node.start()
   assert.deepEqual(await serviceNames(node), ['second'])
+
+  const nothing = { method: 'POST', body: { config: '_format_version: "3.0"\n' } }
+  assert.equal((await send(`${node.admin}/config`, nothing)).status, 201)
+  assert.equal((await send(`${node.admin}/status`)).json().configuration_hash, '0'.repeat(32), 'as without any')
 })
 
 test('a file in the settings counts at each start, and at a reload that names it, over what was posted', async t => {

@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type Random, seededRandom } from '../../src/base/random.ts'
+import { EMPTY_HEAD } from '../../src/entities/config.ts'
 import { aRoute, hashOf, ModelSource } from './config-model.ts'
 import { EventQueue } from './event-queue.ts'
 import { SimulatedControlPlane } from './simulated-control-plane.ts'
@@ -26,7 +27,7 @@ class World {
   readonly controlPlanes: readonly SimulatedControlPlane[]
   readonly dataPlanes: readonly SimulatedDataPlane[]
   /** Every version that ever was. */
-  readonly history = new Map<number, string>()
+  readonly history = new Map([[0, EMPTY_HEAD.config_hash]])
   readonly newest = new Map<string, number>()
   connections: SimulatedConnection[] = []
   isPartitioned = false
