@@ -32,6 +32,19 @@ describe(`createMemoryStore() (SEED=${seed})`, () => {
     assert.deepEqual(heads, [head])
   })
 
+  test('page() has a next after every full page, as Kong without a database, and the last one may be empty', async () => {
+    const store = open()
+    await store.replace(houses([build.house(), build.house(), build.house(), build.house()]))
+    const sizes: number[] = []
+    let after: string | null = null
+    do {
+      const page: { rows: readonly Row[]; next: string | null } = await store.page('houses', { size: 2, after })
+      sizes.push(page.rows.length)
+      after = page.next
+    } while (after !== null)
+    assert.deepEqual(sizes, [2, 2, 0])
+  })
+
   test('changesSince() turns any kept version into the present one', async () => {
     const store = open(1000)
     const random = seededRandom(seed)

@@ -18,8 +18,9 @@ export function memoryReads(contents: () => Contents, tables: Tables, clock: Clo
       for (let at = options.after === null ? 0 : firstAfter(keys, options.after); at < keys.length; at += 1) {
         const row = rows.get(keys[at]!)!
         if (!isLive(row) || !matches(row, options)) continue
-        if (found.length === options.size) return { rows: found, next: found.at(-1)![field] as string }
         found.push(row)
+        // As in Kong without a database: a full page says that there may be more, be it the last one.
+        if (found.length === options.size) return { rows: found, next: row[field] as string }
       }
       return { rows: found, next: null }
     },
