@@ -114,7 +114,7 @@ const context = {
   accessLog: null,
   requestIds: new RequestIds(random),
   trustedPeers: createTrustedPeers(settings),
-  ticketKeys: new TicketKeys(),
+  ticketKeys: new TicketKeys(random),
   readBuffer,
   counts: { accepted: 0, handled: 0, requests: 0 },
   streamCounts: { accepted: 0 },

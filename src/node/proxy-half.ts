@@ -4,7 +4,7 @@ import { formatAddress } from '../base/listen-address.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import type { MetricDump } from '../sdk/metrics.ts'
-import { TICKET_KEYS_BYTES } from '../proxy/listener/ticket-keys.ts'
+import { OLD_TICKET_KEYS_MAX, TICKET_KEYS_BYTES } from '../proxy/listener/ticket-keys.ts'
 import { type CountingResolver, createResolver } from '../proxy/upstream/dns.ts'
 import { type DnsStats, sumDnsStats } from '../proxy/upstream/dns-stats.ts'
 import { createCounterAuthority, type LeaseAsk } from '../sdk/counter-authority.ts'
@@ -16,8 +16,10 @@ import { proxySettingsFrom } from './proxy-settings-from.ts'
 import { Supervisor, type WorkerPlan } from './supervisor.ts'
 import type { ConnectionCounts, ToWorker, WorkerReport } from './worker-messages.ts'
 
-/** Clients with older tickets make one whole handshake, and have new ones. */
+/** Older tickets open as long as their keys are kept (OLD_TICKET_KEYS_MAX). */
 const TICKET_KEYS_LIFE_MS = 12 * 3_600_000
+
+type TicketKeysMessage = Extract<ToWorker, { type: 'ticket-keys' }>
 
 export interface ProxyHalfOptions {
   readonly copy: ConfigCopy
@@ -37,7 +39,7 @@ export class ProxyHalf {
   readonly #options: ProxyHalfOptions
   readonly #resolver: CountingResolver
   #reports: readonly WorkerReport[] = []
-  #ticketKeys: Extract<ToWorker, { type: 'ticket-keys' }>
+  #ticketKeys: TicketKeysMessage
   #rotation: Timer | null = null
 
   constructor(options: ProxyHalfOptions) {
@@ -79,7 +81,7 @@ export class ProxyHalf {
   start(): Promise<void> {
     this.health.reset()
     this.#rotation = this.#options.clock.every(TICKET_KEYS_LIFE_MS, () => {
-      this.#ticketKeys = newTicketKeys(this.#options.random)
+      this.#ticketKeys = newTicketKeys(this.#options.random, this.#ticketKeys)
       this.supervisor.broadcast(this.#ticketKeys)
     })
     return this.supervisor.start(this.#plan(this.#options.settings))
@@ -131,8 +133,10 @@ export class ProxyHalf {
 }
 
 /** New for each node and now and then, so that keys taken from a node's memory open little of what was recorded before. */
-function newTicketKeys(random: Random): Extract<ToWorker, { type: 'ticket-keys' }> {
-  return { type: 'ticket-keys', keys: random.bytes(TICKET_KEYS_BYTES).toString('base64') }
+function newTicketKeys(random: Random, before: TicketKeysMessage | null = null): TicketKeysMessage {
+  const old = Buffer.from(before?.keys ?? '', 'base64').subarray(0, OLD_TICKET_KEYS_MAX * TICKET_KEYS_BYTES)
+  const keys = Buffer.concat([random.bytes(TICKET_KEYS_BYTES), old])
+  return { type: 'ticket-keys', keys: keys.toString('base64') }
 }
 
 function sumCounts(reports: readonly WorkerReport[]): ConnectionCounts {

@@ -33,6 +33,7 @@ export type ToWorker =
   | { readonly type: 'log-level'; readonly level: LogLevel }
   | { readonly type: 'reopen-logs' }
   /** Base64; the same for all workers of the node. */
+  /** Base64; the newest first. */
   | { readonly type: 'ticket-keys'; readonly keys: string }
   /** Whoever answers is not hanging. */
   | { readonly type: 'ping' }

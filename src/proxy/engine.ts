@@ -63,6 +63,7 @@ export interface ProxyEngine {
   drain(timeoutMs: number): Promise<void>
   stats(): ProxyStats
   /** Keys of TLS session tickets, 48 bytes, instead of those of this process alone. */
+  /** 48 bytes, or several times as many: the newest first. */
   setTicketKeys(keys: Buffer): void
   close(): void
 }
@@ -138,7 +139,7 @@ function createContext(options: ProxyEngineOptions): ProxyContext {
     requestIds: new RequestIds(options.random),
     accessLog: settings.accessLog === null ? null : createAccessLog(settings.accessLog, settings.accessLogFormat),
     trustedPeers: createTrustedPeers(settings),
-    ticketKeys: new TicketKeys(),
+    ticketKeys: new TicketKeys(options.random),
     readBuffer: Buffer.allocUnsafeSlow(READ_BUFFER_BYTES),
     counts: { accepted: 0, handled: 0, requests: 0 },
     streamCounts: { accepted: 0 },

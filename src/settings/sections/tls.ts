@@ -33,7 +33,7 @@ export const tls = section(
     ssl_dhparam: string(null, 'Diffie-Hellman parameters.', { without_effect: 'the runtime chooses its own' }),
     ssl_session_tickets: boolean(
       'on',
-      'Let clients resume sessions with tickets: with any worker of a node, and after a reload. Their keys change every 12 hours.',
+      'Let clients resume sessions with tickets: with any worker of a node, and after a reload. Their keys change every 12 hours; older ones open tickets for another day.',
     ),
     ssl_session_timeout: duration('1d', 'How long a session can be resumed.'),
     ssl_session_cache_size: string('10m', 'Memory for sessions.', { without_effect: 'sessions are resumed by ticket' }),
