@@ -139,6 +139,15 @@ test('cors removes the upstream’s permission when the origin is not allowed', 
   assert.equal(headers['access-control-allow-origin'], undefined)
 })
 
+test('cors takes expressions with look-around, and no origin makes one take long', async () => {
+  const origins = ['^https://(?!admin\\.)[a-z]+\\.test$', '^http://(x+x+)+y$']
+  const allowed = async (origin: string) =>
+    (await run({ origins }, { headers: { origin } })).headers['access-control-allow-origin']
+  assert.equal(await allowed('https://www.test'), 'https://www.test')
+  assert.equal(await allowed('https://admin.test'), undefined)
+  assert.equal(await allowed(`http://${'x'.repeat(200)}`), undefined)
+})
+
 test('originError() refuses what is no regular expression', () => {
   assert.equal(originError('*'), null)
   assert.equal(originError('https?://a'), null)

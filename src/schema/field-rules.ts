@@ -1,4 +1,5 @@
 /** The validators a field may carry as attributes, in the order in which Kong runs them. */
+import { compileTimedRegex } from '../base/timed-regex.ts'
 import type { Field } from './field.ts'
 import { luaPattern } from './lua-pattern.ts'
 import { MESSAGES, message, quotedList } from './messages.ts'
@@ -44,7 +45,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 function isRegex(value: string): boolean {
   try {
-    new RegExp(value.replaceAll('(?P<', '(?<'))
+    compileTimedRegex(value)
     return true
   } catch {
     // The answer to the question, not a failure.

@@ -1,4 +1,5 @@
 /** Compares the origin of a request with a list of origins and regular expressions, with Kong's rules. */
+import { compileTimedRegex } from '../base/timed-regex.ts'
 
 /** An entry with any other character is a regular expression. */
 const plainOrigin = /^[A-Za-z0-9.:/-]+$/
@@ -11,7 +12,7 @@ export function isPlainOrigin(entry: string): boolean {
 export function originError(entry: string): string | null {
   if (entry === '*') return null
   try {
-    new RegExp(entry)
+    compileTimedRegex(entry)
     return null
   } catch {
     return `'${entry}' is not a valid regex`
@@ -29,9 +30,9 @@ export function createOriginMatcher(entries: readonly string[]): OriginMatcher {
     }
     // Early Kong versions did not anchor; an entry that anchors itself must still work.
     const start = entry.startsWith('^') ? entry.slice(1) : entry
-    const regex = new RegExp(`^(?:${start.endsWith('$') ? start : `${start}$`})`)
+    const regex = compileTimedRegex(`^(?:${start.endsWith('$') ? start : `${start}$`})`)
     const byHost = !entry.includes(':')
-    return (origin: NormalOrigin) => regex.test(byHost ? origin.host : origin.domain)
+    return (origin: NormalOrigin) => regex.exec(byHost ? origin.host : origin.domain) !== null
   })
   return text => {
     const origin = normalizeOrigin(text)
