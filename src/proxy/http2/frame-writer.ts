@@ -2,14 +2,15 @@
 import * as f from './frames.ts'
 import { BlockWriter } from './head-encoding.ts'
 import { HpackEncoder } from './hpack-encoder.ts'
-import { Outbox } from './outbox.ts'
+import type { Outbox } from '../outbox.ts'
 
 export class FrameWriter {
-  readonly out = new Outbox()
+  readonly out: Outbox
   readonly #encoder = new HpackEncoder()
   readonly #block: BlockWriter
 
-  constructor() {
+  constructor(out: Outbox) {
+    this.out = out
     this.#block = new BlockWriter(this.out, this.#encoder)
   }
 

@@ -1,6 +1,6 @@
 /** Between HTTP/1.1 heads, which all of the proxy speaks, and header blocks. */
 import type { HpackEncoder } from './hpack-encoder.ts'
-import type { Outbox } from './outbox.ts'
+import type { Outbox } from '../outbox.ts'
 import { FRAME_BYTES_MAX, FRAME_HEADER_BYTES, CONTINUATION, END_HEADERS, HEADERS, writeFrameHeader } from './frames.ts'
 
 /** Bytes that a field may take beyond its text. */

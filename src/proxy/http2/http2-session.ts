@@ -10,8 +10,9 @@ import * as f from './frames.ts'
 import type { FrameWriter } from './frame-writer.ts'
 import { type FieldSink, HpackDecoder } from './hpack-decoder.ts'
 import type { Http2Stream } from './http2-stream.ts'
-import type { Outbox } from './outbox.ts'
-import { SocketWriter, type SocketWriterEvents } from './socket-writer.ts'
+import type { Outbox } from '../outbox.ts'
+import type { GatheringWriterEvents } from '../gathering-writer.ts'
+import { SocketWriter } from './socket-writer.ts'
 import { encodeSettings, INITIAL_WINDOW_SIZE, PeerSettings } from './peer-settings.ts'
 
 /** Of one stream: what a peer may send before we have used it, so what a stalled stream may cost us. */
@@ -37,7 +38,7 @@ export interface SessionClock {
   readonly now: number
 }
 
-export abstract class Http2Session<S extends Http2Stream = Http2Stream> implements f.FrameSink, SocketWriterEvents {
+export abstract class Http2Session<S extends Http2Stream = Http2Stream> implements f.FrameSink, GatheringWriterEvents {
   readonly streams = new Map<number, S>()
   readonly peer = new PeerSettings()
   isOpen = true

@@ -6,9 +6,10 @@
  */
 import type { Socket } from 'node:net'
 import type { Expiring } from '../deadlines.ts'
-import { unsentBytes, writeStreamText, writeText } from '../direct-write.ts'
+import { unsentBytes, writeText } from '../direct-write.ts'
 import { refusalCode } from '../errors.ts'
 import { type ClientSide, Exchange, type ExchangeEvents } from '../exchange.ts'
+import { GatheringWriter } from '../gathering-writer.ts'
 import { ChunkedDecoder } from '../http/chunked-decoder.ts'
 import { HEAD_TOO_LARGE, NEED_MORE } from '../http/head-scanner.ts'
 import { joinBytes, TEXT_BYTES_MAX } from '../http/joined-bytes.ts'
@@ -62,8 +63,8 @@ export class ClientConnection implements ClientSide, OpenConnection, Expiring {
   readonly #owner: ConnectionOwner
   readonly #socket: Socket
   readonly #routerView: RouterView
-  /** TLS has no handle to write to directly. */
-  readonly #writeText: typeof writeText
+  /** For TLS, which takes one write at a time. */
+  readonly #writer: GatheringWriter | null
   #state: State = 'open'
   #exchange: Exchange | null = null
   /** What is left of the request body: bytes, CHUNKED or 0 for nothing. */
@@ -101,15 +102,19 @@ export class ClientConnection implements ClientSide, OpenConnection, Expiring {
     this.forwardedLines = `X-Forwarded-Proto: ${address.scheme}\r\nX-Forwarded-Port: ${address.publicPort}\r\n`
     this.serial = ++context.counts.accepted
     this.head = new RequestHead(context.settings.client.headerCountMax, context.settings.client.lineBytesMax)
-    this.#writeText = address.tls === null ? writeText : writeStreamText
+    this.#writer = address.tls === null ? null : this.#gathers(socket)
     this.#routerView = new RouterView(this.head, this)
     context.deadlines.add(this)
     this.deadline = context.deadlines.in(context.settings.client.headTimeoutMs)
     socket.setNoDelay(true)
-    socket.on('drain', () => this.#drained())
+    if (this.#writer === null) socket.on('drain', () => this.#drained())
     socket.on('end', () => this.#ended())
     socket.on('error', () => this.#gone())
     socket.on('close', () => this.#gone())
+  }
+
+  #gathers(socket: Socket): GatheringWriter {
+    return new GatheringWriter(socket, { roomAgain: () => this.#drained(), finished: () => this.#endSocket() })
   }
 
   get bytesWritten(): number {
@@ -320,8 +325,7 @@ export class ClientConnection implements ClientSide, OpenConnection, Expiring {
     }
     if (this.#awaitsContinue) {
       this.#awaitsContinue = false
-      sendWaiting()
-      this.#socket.write(CONTINUE, 'latin1')
+      this.write(CONTINUE, null, 0, 0, '')
     }
     this.deadline = this.#context.deadlines.in(this.#context.settings.client.bodyTimeoutMs)
     this.#resume()
@@ -338,20 +342,41 @@ export class ClientConnection implements ClientSide, OpenConnection, Expiring {
   write(head: string, bytes: Buffer | null, from: number, to: number, tail: string): boolean {
     if (this.#state !== 'open') return true
     let goesOn: boolean
-    if (bytes !== null && to - from > TEXT_BYTES_MAX) {
-      goesOn = writePiece(this.#socket, this.tls === null, head, bytes, from, to, tail)
+    if (this.#writer !== null) goesOn = this.#gather(this.#writer, head, bytes, from, to, tail)
+    else if (bytes !== null && to - from > TEXT_BYTES_MAX) {
+      goesOn = writePiece(this.#socket, true, head, bytes, from, to, tail)
     } else {
       const text = bytes === null || from === to ? head + tail : head + bytes.toString('latin1', from, to) + tail
       if (text === '') return true
-      goesOn = this.#writeText(this.#socket, text)
+      goesOn = writeText(this.#socket, text)
     }
     if (!goesOn) this.#awaitDrain()
     return goesOn
   }
 
+  #gather(
+    writer: GatheringWriter,
+    head: string,
+    bytes: Buffer | null,
+    from: number,
+    to: number,
+    tail: string,
+  ): boolean {
+    const { out } = writer
+    out.text(head)
+    if (bytes !== null && from < to) out.copy(bytes, from, to)
+    out.text(tail)
+    if (out.length > 0) writer.schedule()
+    return !writer.isFull
+  }
+
+  #unsent(): number {
+    return (this.#writer?.unsentBytes ?? 0) + unsentBytes(this.#socket)
+  }
+
   /** `send_timeout` is about two pieces that the client takes, not about all that waits for it. */
   #awaitDrain(): void {
-    this.#unsentBytes = unsentBytes(this.#socket)
+    this.#unsentBytes = this.#unsent()
     this.deadline = this.#context.deadlines.in(this.#context.settings.client.sendTimeoutMs)
   }
 
@@ -377,14 +402,20 @@ export class ClientConnection implements ClientSide, OpenConnection, Expiring {
     if (this.#state !== 'open') return
     this.#state = 'lingering'
     this.#held = null
-    sendWaiting()
-    this.#socket.end()
-    if (this.#hasEnded) return void this.#socket.destroySoon()
     this.deadline = this.#context.deadlines.in(LINGER_MS)
+    if (this.#writer !== null) this.#writer.end()
+    else this.#endSocket()
     if (this.#isPaused) {
       this.#isPaused = false
       this.#socket.resume()
     }
+  }
+
+  #endSocket(): void {
+    if (this.#state === 'closed') return
+    sendWaiting()
+    this.#socket.end()
+    if (this.#hasEnded) this.#socket.destroySoon()
   }
 
   /** A head that is no request: global plugins see its answer, and that is the end. */
@@ -425,7 +456,7 @@ export class ClientConnection implements ClientSide, OpenConnection, Expiring {
 
   onDeadline(): void {
     const exchange = this.#exchange
-    const unsent = unsentBytes(this.#socket)
+    const unsent = this.#unsent()
     if (unsent > 0 && unsent !== this.#unsentBytes) return this.#awaitDrain()
     if (exchange !== null && this.#bodyLeft !== 0 && exchange.sentHead === '' && unsent === 0) {
       this.#mustClose = true
@@ -450,6 +481,7 @@ export class ClientConnection implements ClientSide, OpenConnection, Expiring {
     this.#held = null
     this.#context.deadlines.remove(this)
     sendWaiting()
+    this.#writer?.flush()
     this.#socket.destroy()
     this.#owner.closed(this)
   }

@@ -11,11 +11,15 @@ import type { ConnectionOwner, OpenConnection } from './open-connection.ts'
 import { ProtocolChoice } from './protocol-choice.ts'
 import type { ProxiedAddresses } from '../../base/proxy-header.ts'
 import { type OpeningOwner, ProxyOpening } from './proxy-opening.ts'
+import { readShared } from './shared-reads.ts'
 import { acceptInto, type Receiver } from './raw-accept.ts'
 import { socketUnder, TlsAcceptor } from './tls-acceptor.ts'
 
 /** Oldest connections that are looked at for one that may be closed; bounds the price of being full. */
 const REUSABLE_LOOKS_MAX = 128
+
+/** A client that offers names and finds none of them is refused by TLS itself, so all that is spoken must be named. */
+const HTTP1_NAMES = ['http/1.1', 'http/1.0']
 
 export class Listener implements ConnectionOwner, OpeningOwner {
   readonly address: ListenAddress
@@ -47,7 +51,7 @@ export class Listener implements ConnectionOwner, OpeningOwner {
       handshakeEnded: () => this.#checkIdle(),
     }
     this.#tls = address.ssl
-      ? new TlsAcceptor(context, tlsEvents, address.http2 ? ['h2', 'http/1.1'] : ['http/1.1'])
+      ? new TlsAcceptor(context, tlsEvents, address.http2 ? ['h2', ...HTTP1_NAMES] : HTTP1_NAMES)
       : null
   }
 
@@ -129,7 +133,7 @@ export class Listener implements ConnectionOwner, OpeningOwner {
     const proxied = under === null ? null : (this.#proxied.get(under) ?? null)
     const receive = this.#adopt(socket, { scheme: 'https', sni: servername || '', tls }, proxied)
     if (receive === null) socket.destroy()
-    else socket.on('data', (bytes: Buffer) => receive(bytes, bytes.length))
+    else readShared(socket, this.#context.readBuffer, receive)
   }
 
   get #isFull(): boolean {

@@ -5,7 +5,7 @@ import { test, type TestContext } from 'node:test'
 import { connect, type ConnectionOptions, createSecureContext, type TLSSocket } from 'node:tls'
 import { selfSignedPair } from '../../../test/kit/certificate-pair.ts'
 import { aGateway, type Gateway, type GatewayOptions, proxySettings } from '../../../test/kit/proxy-gateway.ts'
-import { RawClient } from '../../../test/kit/raw-http.ts'
+import { aRawUpstream, okAnswer, RawClient } from '../../../test/kit/raw-http.ts'
 
 const [rsa, ecdsa] = [selfSignedPair('default-rsa', 'rsa'), selfSignedPair('default-ecdsa')]
 const [namedRsa, namedEcdsa] = [selfSignedPair('named-rsa', 'rsa'), selfSignedPair('named-ecdsa')]
@@ -111,4 +111,30 @@ test('a client that sends no TLS, or half of its first message, holds up neither
   half.destroy()
   client.destroy()
   await gateway.engine.drain(60_000)
+})
+
+test('a client that offers HTTP/1.0 alone, or nothing, is served', async t => {
+  const gateway = await aTlsGateway(t)
+  for (const ALPNProtocols of [['http/1.0'], ['http/1.1'], ['unknown', 'http/1.1'], []]) {
+    const client = await aClient(t, gateway.port, { ALPNProtocols })
+    assert.equal((await new RawClient(client).send(get).answer()).status, 404)
+  }
+})
+
+test('a client that reads slowly over TLS gets all of a large answer, and its connection goes on', async t => {
+  const body = 'x'.repeat(3_000_000)
+  const upstream = await aRawUpstream(t, () => okAnswer(body))
+  const gateway = await aTlsGateway(t, { routes: [{ ports: [upstream.port] }] })
+  const client = await aClient(t, gateway.port, {})
+  const raw = new RawClient(client)
+  for (let i = 0; i < 2; i++) {
+    raw.send(get)
+    client.pause()
+    await new Promise(resolve => setImmediate(resolve))
+    client.resume()
+    assert.ok((await raw.answer()).body === body)
+  }
+  raw.send('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+  assert.ok((await raw.answer()).body === body)
+  if (!client.closed) await once(client, 'close')
 })

@@ -1,8 +1,12 @@
-/** Frames on their way to a socket, gathered so that one write sends many; and the one time per turn at which it does. */
+/** Bytes on their way to a socket, gathered so that one write sends many; and the one time per turn at which it does. */
 
 const BUFFER_BYTES = 16 * 1024
 const POOL_MAX = 256
+/** A whole read with what goes around it, behind what had gathered before. */
+const LARGE_BYTES = 144 * 1024
+const LARGE_POOL_MAX = 32
 const pool: Buffer[] = []
+const largePool: Buffer[] = []
 
 export class Outbox {
   bytes: Buffer = NOTHING
@@ -20,9 +24,25 @@ export class Outbox {
   #grow(needed: number): void {
     const before = this.bytes
     if (needed <= BUFFER_BYTES) this.bytes = pool.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES)
+    else if (needed <= LARGE_BYTES) this.bytes = largePool.pop() ?? Buffer.allocUnsafeSlow(LARGE_BYTES)
     else this.bytes = Buffer.allocUnsafeSlow(Math.max(needed, before.length * 2))
     before.copy(this.bytes, 0, 0, this.length)
     release(before)
+  }
+
+  /** Adds text in latin1. */
+  text(text: string): void {
+    if (text === '') return
+    const at = this.reserve(text.length)
+    this.bytes.write(text, at, 'latin1')
+    this.length = at + text.length
+  }
+
+  /** Adds a copy. */
+  copy(bytes: Buffer, from: number, to: number): void {
+    const at = this.reserve(to - from)
+    bytes.copy(this.bytes, at, from, to)
+    this.length = at + to - from
   }
 
   /** All bytes; give them back with `release` once they are written. */
@@ -41,6 +61,7 @@ const NOTHING = Buffer.alloc(0)
 export function release(bytes: Buffer): void {
   const { buffer } = bytes
   if (buffer.byteLength === BUFFER_BYTES && pool.length < POOL_MAX) pool.push(Buffer.from(buffer))
+  if (buffer.byteLength === LARGE_BYTES && largePool.length < LARGE_POOL_MAX) largePool.push(Buffer.from(buffer))
 }
 
 export interface Flushable {
