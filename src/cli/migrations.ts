@@ -13,7 +13,7 @@ import {
   JSON_OPTION,
   PREFIX_OPTION,
 } from './command.ts'
-import { loadRunningOrGiven } from './node-settings.ts'
+import { loadGiven } from './node-settings.ts'
 import { prefixPaths } from './prefix-folder.ts'
 import { findRunning } from './process-record.ts'
 import type { Terminal } from './terminal.ts'
@@ -51,7 +51,8 @@ const command: Command = {
     status: { description: 'Print the state of the store as JSON.' },
   },
   async run(invocation, context) {
-    const { settings } = loadRunningOrGiven(invocation, context)
+    // As in Kong: a node that is to start with other settings than it ran with needs its tables for those.
+    const { settings } = loadGiven(invocation, context)
     if (existsSync(settings.prefix) && !statSync(settings.prefix).isDirectory()) {
       throw new CliError(`${settings.prefix} is not a directory`)
     }

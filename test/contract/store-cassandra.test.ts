@@ -248,7 +248,7 @@ describe('store on Cassandra', { skip: cassandraIsMissing() }, () => {
       const { definitions } = contractCatalog
       const catalog = { ...contractCatalog, definitions: definitions.filter(({ name }) => name !== 'facts') }
       const open = () => openCassandraStore({ options, catalog, clock: systemClock })
-      await assert.rejects(open(), /lacks preparation for the plugins of this node.*run 'kong migrations up'/)
+      await assert.rejects(open(), /lacks preparation for doing without the entities facts .*run 'kong migrations up'/)
       const migrations = await openCassandraMigrations({ options, catalog, clock: systemClock, lockMsMax: 1000 })
       await migrations.migrate()
       const changed = await open()

@@ -5,6 +5,7 @@ import pg from 'pg'
 import { MIGRATIONS } from '../../src/store/migrations/all.ts'
 import { migrationName } from '../../src/store/migrations/store-migrations.ts'
 import type { PostgresOptions } from '../../src/store/postgres/connection-options.ts'
+import { switchRouterFlavor } from '../kit/flavor-switch.ts'
 import { aNode, freePort } from '../kit/nodes.ts'
 import { postgresIsMissing, type PostgresServer, postgresSettings, startPostgres } from '../kit/postgres.ts'
 
@@ -122,6 +123,10 @@ describe('kong migrations on PostgreSQL', { skip: postgresIsMissing() }, () => {
     assert.equal((await apart.kong('migrations', 'bootstrap')).status, 0)
     await apart.start()
     await apart.stop()
+  })
+
+  test('another router_flavor needs `kong migrations up`, and takes no routes that it could not run', async t => {
+    await switchRouterFlavor(t, postgresSettings(await server.createDatabase()))
   })
 
   test('start --run-migrations makes the tables first', async t => {

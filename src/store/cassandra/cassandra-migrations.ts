@@ -11,6 +11,7 @@ import {
   type MigrationsState,
   type StoreMigrations,
 } from '../migrations/store-migrations.ts'
+import { changedEntities, missingPreparation, UnfitRows } from '../row-shape.ts'
 import { Tables } from '../sql/tables.ts'
 import { type CassandraClient, connectCassandra } from './cassandra-client.ts'
 import { CassandraReads } from './cassandra-reads.ts'
@@ -31,8 +32,6 @@ const lockRetryMs = 200
 // A node that dies while it changes tables keeps others out for this long.
 const lockSeconds = 120
 const META_TABLE = 'schema_meta_silverback'
-const shapeMissing =
-  'preparation for the plugins of this node and its router_flavor (all nodes on it must have the same)'
 
 export async function openCassandraMigrations(given: CassandraMigrationsOptions): Promise<StoreMigrations> {
   const { options, catalog, clock, lockMsMax } = given
@@ -94,7 +93,10 @@ export async function cassandraState(options: CassandraOptions, tables: Tables):
     }
     const missing = known.filter(name => !executed.includes(name))
     const [state] = await client.read(`select shape from ${keyspace}.config_state where id = 1`, [], 'decisive')
-    if (missing.length === 0 && state?.['shape'] !== tables.shape()) missing.push(shapeMissing)
+    const shape = state?.['shape']
+    if (missing.length === 0 && typeof shape === 'string' && shape !== tables.shape()) {
+      missing.push(missingPreparation(shape, tables.shape()))
+    }
     return { needsBootstrap: false, executed, missing }
   } finally {
     await client.close()
@@ -131,11 +133,15 @@ async function adoptShape(client: CassandraClient, tables: Tables, clock: Clock)
     if (base.shape === shape) return
     const reads = new CassandraReads({ client, tables, clock }, 'decisive')
     let config_hash = EMPTY_CONFIG_HASH
+    const unfit = new UnfitRows(tables.catalog)
+    const changed = base.shape === null ? [] : changedEntities(base.shape, shape)
     for (const table of tables.list.filter(({ exported }) => exported)) {
       for await (const { key, row } of reads.scan(table, null, 500)) {
+        if (changed.includes(table.name)) unfit.look(table.name, row)
         config_hash = toggleDigest(config_hash, rowDigest(table.name, key, row))
       }
     }
+    unfit.refuse()
     const version = base.version + 1
     const next = { version, config_hash, changes: base.changes, prunedTo: version, prunedChanges: base.changes }
     if ((await log.commit({ ...base, shape }, { rows: [], records: [] }, { ...next, forgetTo: null })) !== null) return

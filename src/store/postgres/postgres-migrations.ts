@@ -92,18 +92,14 @@ export async function postgresState(
 ): Promise<MigrationsState> {
   const existing = await tablesOf(connection)
   if (!existing.has('schema_migrations')) return { needsBootstrap: true, executed: [], missing: [] }
-  const { executed, missing, isForOtherPlugins } = await readMigrationsState(db, tables, migrations)
+  const { executed, missing, missingPreparation } = await readMigrationsState(db, tables, migrations)
   const lacking = missing.map(migrationName)
   if (missing.length === 0) {
     lacking.push(...tables.list.filter(({ name }) => !existing.has(name)).map(({ name }) => `table ${name}`))
-    if (lacking.length === 0 && isForOtherPlugins) lacking.push(forThesePlugins)
+    if (lacking.length === 0 && missingPreparation !== null) lacking.push(missingPreparation)
   }
   return { needsBootstrap: false, executed: executed.map(migrationName), missing: lacking }
 }
-
-/** All nodes on one database need the same plugins that have entities, or they would disagree on the hash. */
-const forThesePlugins =
-  'preparation for the plugins of this node and its router_flavor (all nodes on it must have the same)'
 
 async function lock(connection: Connection, clock: Clock, lockMsMax: number): Promise<void> {
   const deadline = clock.monotonic() + lockMsMax

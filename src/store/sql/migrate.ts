@@ -5,6 +5,7 @@ import { EMPTY_CONFIG_HASH } from '../../entities/config.ts'
 import { rowDigest, toggleDigest } from '../../entities/config-digest.ts'
 import { StoreError } from '../errors.ts'
 import type { Migration } from '../migrations/migration.ts'
+import { changedEntities, missingPreparation, UnfitRows } from '../row-shape.ts'
 import { createTableStatements } from './ddl.ts'
 import type { Answered, Sql } from './engine.ts'
 import { SqlReads } from './reads.ts'
@@ -55,8 +56,8 @@ interface MigrationsDone {
 }
 
 export interface MigrationsFound extends MigrationsDone {
-  /** The database was prepared for entities of other plugins: its hash is not that of the rows this node sees. */
-  readonly isForOtherPlugins: boolean
+  /** What a database lacks that was prepared for rows of another shape: its hash is not that of the rows this node sees. */
+  readonly missingPreparation: string | null
 }
 
 /** Rejects when the database is newer than this version. */
@@ -66,9 +67,10 @@ export async function readMigrationsState(
   migrations: readonly Migration[],
 ): Promise<MigrationsFound> {
   const done = await compareMigrations(db, migrations)
-  if (done.missing.length > 0) return { ...done, isForOtherPlugins: false }
+  if (done.missing.length > 0) return { ...done, missingPreparation: null }
   const state = await db.selectFrom('config_state').select('shape').where('id', '=', 1).executeTakeFirst()
-  return { ...done, isForOtherPlugins: state !== undefined && state['shape'] !== tables.shape() }
+  const isForOthers = state !== undefined && state['shape'] !== tables.shape()
+  return { ...done, missingPreparation: isForOthers ? missingPreparation(state['shape'], tables.shape()) : null }
 }
 
 async function compareMigrations(db: Sql, migrations: readonly Migration[]): Promise<MigrationsDone> {
@@ -123,6 +125,7 @@ async function keepState(db: Sql, tables: Tables, clock: Clock): Promise<void> {
     return
   }
   if (state['shape'] === shape) return
+  await refuseUnfit(db, tables, clock, changedEntities(state['shape'], shape))
   const config_hash = await hashOf(db, tables, clock)
   // Nobody can catch up by a delta over rows that all read differently now.
   const version = Number(state['version']) + 1
@@ -132,6 +135,17 @@ async function keepState(db: Sql, tables: Tables, clock: Clock): Promise<void> {
     .set({ version, config_hash, pruned_to: version, shape })
     .where('id', '=', 1)
     .execute()
+}
+
+/** Rows that this node could not run. */
+async function refuseUnfit(db: Sql, tables: Tables, clock: Clock, entities: readonly string[]): Promise<void> {
+  const unfit = new UnfitRows(tables.catalog)
+  const reads = new SqlReads(db, tables, clock)
+  for (const entity of entities) {
+    for await (const rows of reads.all(tables.get(entity), readBatchRows))
+      for (const row of rows) unfit.look(entity, row)
+  }
+  unfit.refuse()
 }
 
 /** The configuration's hash, computed from all rows. */

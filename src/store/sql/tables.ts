@@ -10,9 +10,11 @@ export class Tables {
   /** Parents before children. */
   readonly list: readonly Table[]
   readonly statements = new KeptStatements()
+  readonly catalog: EntityCatalog
   readonly #byName: ReadonlyMap<string, Table>
 
   constructor(catalog: EntityCatalog) {
+    this.catalog = catalog
     this.list = catalog.definitions.filter(({ name }) => !VIEWS.has(name)).map(tableOf)
     this.#byName = new Map(this.list.map(table => [table.name, table]))
   }
