@@ -1,6 +1,7 @@
 /** The composition root: which parts a node of each role has. Only this file reads the role. */
 import { hostname } from 'node:os'
 import { systemClock } from './base/clock.ts'
+import { createCountedClock } from './base/counted-clock.ts'
 import { systemRandom } from './base/random.ts'
 import type { NodeHandle, StartOptions } from './cli/node-handle.ts'
 import { loadNodeId } from './cluster/node-id.ts'
@@ -23,7 +24,8 @@ export async function startNode(options: StartOptions): Promise<NodeHandle> {
   const { settings, log } = options
   const nodeId = loadNodeId({ prefix: settings.prefix, configured: settings.node_id, random: systemRandom })
   const endings = new Endings()
-  const level = new LevelHold(log, systemClock)
+  const clock = createCountedClock(systemClock)
+  const level = new LevelHold(log, clock)
   const workerForks = new WorkerForks()
   endings.add(() => workerForks.end())
   if (settings.role !== 'admin') workerForks.forkAhead(workerCount(settings))
@@ -32,7 +34,7 @@ export async function startNode(options: StartOptions): Promise<NodeHandle> {
   const context: NodeContext = {
     ...options,
     level,
-    clock: systemClock,
+    clock,
     random: systemRandom,
     hostname: hostname(),
     nodeId,

@@ -1,5 +1,6 @@
 /** Everything the Admin API needs from the rest of the node; `gateway.ts` puts it together. Nothing here is global. */
 import type { Clock } from '../base/clock.ts'
+import type { TimerReport } from '../base/counted-clock.ts'
 import type { TlsIdentity } from '../base/http-listener.ts'
 import type { ListenAddress } from '../base/listen-address.ts'
 import type { Logger, LogLevel } from '../base/logger.ts'
@@ -48,6 +49,8 @@ export interface NodeStats {
   memory(): MemoryStats | Promise<MemoryStats>
   pids(): { readonly master: number; readonly workers: readonly number[] }
   timers(): { readonly running: number; readonly pending: number }
+  /** Of the process that answers. */
+  timerReport(): TimerReport
   /** All processes of the node together, by `name|type`; null with the legacy DNS client, which does not count. */
   dns(): Promise<DnsClientStats | null>
 }

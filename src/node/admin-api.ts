@@ -43,7 +43,7 @@ export function createAdmin(
     store: control.store,
     catalog,
     node: { id: context.nodeId, hostname: context.hostname, runtimeVersion: `Node ${process.version}` },
-    stats: createNodeStats(view, settings),
+    stats: createNodeStats(view, context),
     settings: () => settingsDocument(loaded),
     clock,
     random,

@@ -1,6 +1,6 @@
 /** What every role's composition starts from. */
 import type { DeclarativeRows } from '../admin/admin-options.ts'
-import type { Clock } from '../base/clock.ts'
+import type { CountedClock } from '../base/counted-clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import type { EntityCatalog } from '../entities/catalog.ts'
@@ -15,7 +15,7 @@ export interface NodeContext {
   readonly log: Logger
   readonly level: LevelHold
   logTo(file: string): (line: string) => void
-  readonly clock: Clock
+  readonly clock: CountedClock
   readonly random: Random
   readonly hostname: string
   readonly nodeId: string

@@ -1,5 +1,6 @@
 /** The node as its HTTP APIs, Admin and Status, see it. */
 import { getHeapStatistics } from 'node:v8'
+import type { CountedClock } from '../base/counted-clock.ts'
 import { logFileOf } from '../base/log-files.ts'
 import type { MemoryStats, NodeStats } from '../admin/admin-options.ts'
 import type { ClusterAdmin } from '../admin/cluster-admin.ts'
@@ -40,7 +41,10 @@ export function proxyHeaderTrust(settings: Settings): (address: string) => boole
   return createTrustedPeers(peers).isTrusted
 }
 
-export function createNodeStats({ proxy }: NodeView, settings: Pick<Settings, 'new_dns_client'>): NodeStats {
+export function createNodeStats(
+  { proxy }: NodeView,
+  { settings, clock }: { settings: Pick<Settings, 'new_dns_client'>; clock: CountedClock },
+): NodeStats {
   return {
     async connections() {
       await proxy?.collect()
@@ -63,6 +67,7 @@ export function createNodeStats({ proxy }: NodeView, settings: Pick<Settings, 'n
     },
     pids: () => ({ master: process.pid, workers: proxy?.supervisor.pids ?? [process.pid] }),
     timers: timerCounts,
+    timerReport: () => clock.report(),
     async dns() {
       if (!settings.new_dns_client) return null
       return { workerCount: proxy?.supervisor.workerCount ?? 1, stats: (await proxy?.dnsStats()) ?? {} }

@@ -19,7 +19,7 @@ export function createStatus(context: NodeContext, view: NodeView): HttpListener
   const read = createStatusReads({
     nodeId: context.nodeId,
     logger: log,
-    stats: createNodeStats(view, settings),
+    stats: createNodeStats(view, context),
     configurationHash: view.configurationHash,
     databaseReachable: async () => (view.control === null ? false : view.control.store.ping()),
     metrics: createMetrics(context, view),

@@ -134,7 +134,7 @@ const setTarget = (word: string) => done('upstreams', `Mark a target as ${word} 
 export const specialOperations: Readonly<Record<string, Make>> = {
   'GET /': read('node', 'What this node is'),
   'GET /endpoints': read('node', 'All paths of the Admin API', record({ data: list(text('Path.')) })),
-  'GET /timers': read('node', 'Timers that run'),
+  'GET /timers': read('node', 'Timers that wait and run, with stacks for a flame graph'),
   'GET /robots.txt': plain('node', 'Robots, keep out', 'text/plain'),
   'GET /openapi.json': read('node', 'This document'),
   'GET /status': read('node', 'Connections, memory, and whether the database answers'),

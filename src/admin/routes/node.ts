@@ -69,7 +69,6 @@ function configuredPlugins({ store }: AdminOptions): () => Promise<readonly stri
 }
 
 function timersBody({ stats }: AdminOptions) {
-  const { running, pending } = stats.timers()
   const count = Math.max(1, stats.pids().workers.length)
-  return { worker: { id: 0, count }, stats: { sys: { running, pending, total: running + pending }, timers: {} } }
+  return { worker: { id: 0, count }, stats: stats.timerReport() }
 }

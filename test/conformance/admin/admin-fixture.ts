@@ -9,6 +9,7 @@ import { createAdminTokens } from '../../../src/admin/admin-tokens.ts'
 import type { AdminOptions, DatabaseLess } from '../../../src/admin/admin-options.ts'
 import { createAdminServer } from '../../../src/admin/server.ts'
 import { systemClock } from '../../../src/base/clock.ts'
+import { createCountedClock } from '../../../src/base/counted-clock.ts'
 import { type LogLevel, silentLogger } from '../../../src/base/logger.ts'
 import { systemRandom } from '../../../src/base/random.ts'
 import { createCatalog } from '../../../src/entities/catalog.ts'
@@ -139,6 +140,7 @@ function facts() {
       pids: () => ({ master: 10, workers: [11] }),
       dns: async () => null,
       timers: () => ({ running: 0, pending: 2 }),
+      timerReport: () => createCountedClock(systemClock).report(),
     },
     settings: () => ({ role: 'traditional', pg_password: '******' }),
     logLevel: {

@@ -56,7 +56,11 @@ test('/status counts in the unit that was asked for', async () => {
     { ask: 'GET /status?unit=x', status: 400, body: { message: "invalid unit 'x' (expected 'k/K', 'm/M', or 'g/G')" } },
     { ask: 'GET /status?scale=-1', status: 400, body: { message: 'scale must be equal or greater than 0' } },
     { ask: 'GET /status/dns', status: 501, body: { message: 'not implemented with the legacy DNS client' } },
-    { ask: 'GET /timers', status: 200, has: { worker: { count: 1 } } },
+    {
+      ask: 'GET /timers',
+      status: 200,
+      has: { worker: { count: 1 }, stats: { flamegraph: { running: '', pending: '' }, timers: {} } },
+    },
   ])
 })
 
