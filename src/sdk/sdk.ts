@@ -139,7 +139,10 @@ export interface RequestPhase extends EveryPhase {
   authenticate(consumer: Row | null, credential: Row | null, options?: { readonly anonymous?: boolean }): void
 }
 
-/** What `headerFilter` sees: the answer's head is known and may be changed. */
+/**
+ * What `headerFilter` sees: the answer's head is known and may be changed. The gateway's own fields (`headers` in
+ * kong.conf: Via, latencies, request id, Server) are set after the filters, as in Kong, whatever these did.
+ */
 export interface ResponsePhase extends EveryPhase {
   readonly response: ResponseHeaders & {
     status: number
