@@ -5,7 +5,13 @@ import { test, type TestContext } from 'node:test'
 import { aGrpcServer, call } from '../kit/grpc-server.ts'
 import { request } from '../kit/http2-client.ts'
 import { aNode, freePort } from '../kit/nodes.ts'
+import { aClient, aRawUpstream } from '../kit/raw-http.ts'
 import { anUpstream, eventually } from '../kit/traffic.ts'
+
+/** As a server for gRPC-Web ends its answers, where its clients take trailers. */
+const SUMMED =
+  'HTTP/1.1 200 OK\r\nContent-Type: application/grpc-web+proto\r\nTransfer-Encoding: chunked\r\n' +
+  'Trailer: grpc-status, x-sum\r\n\r\n5\r\nhello\r\n1\r\n!\r\n0\r\ngrpc-status: 0\r\nx-sum: 7\r\n\r\n'
 
 /** Calls one after the other, on one connection until the gateway asks for another one. */
 class Caller {
@@ -67,6 +73,7 @@ class Caller {
 
 test('gRPC with plugins, and HTTP/2 of both kinds, over reloads and the end of the node without a lost call', async t => {
   const [server, upstream] = [await aGrpcServer(t), await anUpstream(t)]
+  const summed = await aRawUpstream(t, () => SUMMED)
   const [port, tlsPort] = [await freePort(), await freePort()]
   const node = aNode(t, {
     storage: 'memory',
@@ -76,8 +83,22 @@ test('gRPC with plugins, and HTTP/2 of both kinds, over reloads and the end of t
         {
           name: 'echo',
           url: `grpc://127.0.0.1:${server.port}`,
-          routes: [{ name: 'echo', protocols: ['grpc', 'grpcs'], paths: ['/test.Echo'] }],
+          routes: [
+            { name: 'echo', protocols: ['grpc', 'grpcs'], paths: ['/test.Echo'] },
+            {
+              name: 'limited',
+              protocols: ['grpc', 'grpcs'],
+              paths: ['/test.Echo'],
+              headers: { 'x-limited': ['yes'] },
+              plugins: [{ name: 'rate-limiting', config: { hour: 2, policy: 'local' } }],
+            },
+          ],
           plugins: [{ name: 'key-auth' }],
+        },
+        {
+          name: 'summed',
+          url: `http://127.0.0.1:${summed.port}`,
+          routes: [{ name: 'summed', paths: ['/summed'] }],
         },
         { name: 'plain', url: upstream.url, routes: [{ name: 'plain', paths: ['/plain'] }] },
       ],
@@ -99,6 +120,41 @@ test('gRPC with plugins, and HTTP/2 of both kinds, over reloads and the end of t
   const granted = await call(first, 'Unary', ['x'], { apikey: 'the-key' })
   assert.deepEqual([granted.status, granted.messages], ['0', ['echo x']])
   assert.equal(server.calls[0]!['x-consumer-username'], 'c')
+
+  await t.test('a limit of requests is told as the status that gRPC has for it', async () => {
+    const limited = () => call(first, 'Unary', ['x'], { apikey: 'the-key', 'x-limited': 'yes' })
+    // Limits are by the clock's hour, which may turn meanwhile.
+    const answer = await eventually('the limit', async () => {
+      const got = await limited()
+      return got.status !== '0' && got
+    })
+    assert.deepEqual([answer.status, answer.message, answer.messages], ['8', 'API rate limit exceeded', []])
+    assert.equal(answer.headers[':status'], 429)
+    assert.equal(answer.headers['content-type'], 'application/grpc')
+    assert.equal(answer.headers['x-ratelimit-remaining-hour'], '0')
+    assert.ok(Number(answer.headers['retry-after']) > 0)
+    const other = await call(first, 'Unary', ['x'], { apikey: 'the-key' })
+    assert.equal(other.status, '0', 'another route has no such limit')
+  })
+
+  await t.test('trailers pass from HTTP/1.1 to clients of HTTP/1.1 and HTTP/2 that take them', async () => {
+    const client = await aClient(t, port)
+    const ask = (fields: string) => client.send(`GET /summed HTTP/1.1\r\nHost: a\r\n${fields}\r\n`).answer()
+    const taken = await ask('TE: trailers\r\nConnection: TE\r\n')
+    assert.deepEqual([taken.status, taken.body, taken.headers['trailer']], [200, 'hello!', 'grpc-status, x-sum'])
+    assert.match(client.received, /\r\n0\r\ngrpc-status: 0\r\nx-sum: 7\r\n\r\n$/)
+    const plain = await ask('')
+    assert.deepEqual([plain.body, plain.headers['trailer']], ['hello!', undefined])
+    assert.match(client.received, /\r\n0\r\n\r\n$/, 'a client that has not asked for trailers gets none')
+    const secure = connect(`https://127.0.0.1:${tlsPort}`, { rejectUnauthorized: false })
+    t.after(() => secure.destroy())
+    for (const session of [first, secure]) {
+      const { status, body, trailers } = await request(session, '/summed', { te: 'trailers' })
+      const { 'grpc-status': grpcStatus, 'x-sum': sum } = trailers
+      assert.deepEqual([status, String(body), grpcStatus, sum], [200, 'hello!', '0', '7'])
+    }
+  })
+
   const callers = [
     new Caller(t, `http://127.0.0.1:${port}`, async session => {
       const { status, messages } = await call(session, 'Unary', ['hello'], { apikey: 'the-key' })
