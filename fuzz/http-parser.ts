@@ -8,7 +8,6 @@
 import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { METHODS } from 'node:http'
-import { createRequire } from 'node:module'
 import type { Random } from '../src/base/random.ts'
 import { type ClientSide, Exchange } from '../src/proxy/exchange.ts'
 import { ChunkedDecoder } from '../src/proxy/http/chunked-decoder.ts'
@@ -17,6 +16,7 @@ import { CHUNKED, RequestHead } from '../src/proxy/http/request-head.ts'
 import { buildUpstreamHead } from '../src/proxy/http/upstream-request-head.ts'
 import type { ProxyContext } from '../src/proxy/proxy-context.ts'
 import { RequestBody } from '../src/proxy/request-body.ts'
+import { parseWithNode } from '../test/kit/llhttp.ts'
 import { proxySettings } from '../test/kit/proxy-gateway.ts'
 
 export const name = 'http-parser'
@@ -184,62 +184,6 @@ function forwarded(text: string): { sent: string; body: string } {
   return { sent: buildUpstreamHead(exchange, 'upstream.test', framing) + body, body }
 }
 
-interface NodeParser {
-  initialize(type: number, resource: object): void
-  execute(bytes: Buffer): number | Error
-  [event: number]: unknown
-}
-interface NodeParserClass {
-  new (): NodeParser
-  readonly REQUEST: number
-  readonly kOnHeaders: number
-  readonly kOnHeadersComplete: number
-  readonly kOnBody: number
-  readonly kOnMessageComplete: number
-}
-/** Not public, but what `node:http` itself uses, and there in every Node that runs this. */
-const { HTTPParser, methods } = createRequire(import.meta.url)('_http_common') as {
-  readonly HTTPParser: NodeParserClass
-  readonly methods: readonly string[]
-}
-
 function parseNode(text: string): Message[] {
-  const messages: Message[] = []
-  const parser = new HTTPParser()
-  parser.initialize(HTTPParser.REQUEST, {})
-  let method = ''
-  let target = ''
-  let fields = 0
-  let body = ''
-  let isHeadDone = false
-  // Comes before the head is complete when there are many fields, and again for trailers.
-  parser[HTTPParser.kOnHeaders] = (headers: string[], url: string) => {
-    if (isHeadDone) return
-    fields += headers.length / 2
-    target += url
-  }
-  parser[HTTPParser.kOnHeadersComplete] = (
-    _major: number,
-    _minor: number,
-    headers: string[] | undefined,
-    methodNumber: number,
-    url: string,
-  ) => {
-    method = methods[methodNumber]!
-    target += url ?? ''
-    fields += (headers?.length ?? 0) / 2
-    isHeadDone = true
-  }
-  parser[HTTPParser.kOnBody] = (piece: Buffer) => {
-    body += piece.toString('latin1')
-  }
-  parser[HTTPParser.kOnMessageComplete] = () => {
-    messages.push({ method, target, fields, body })
-    target = ''
-    fields = 0
-    body = ''
-    isHeadDone = false
-  }
-  parser.execute(Buffer.from(text, 'latin1'))
-  return messages
+  return parseWithNode(text, 'REQUEST').map(({ method, target, fields, body }) => ({ method, target, fields, body }))
 }

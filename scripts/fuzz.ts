@@ -1,5 +1,6 @@
 /**
- * Runs every fuzz target for a while: `node scripts/fuzz.ts [--seconds N] [--seed N] [TARGET...]`.
+ * Runs every fuzz target for a while: `node scripts/fuzz.ts [--seconds N | --total N] [--seed N] [TARGET...]`. With
+ * `--total` all of them together take N seconds, however many there are.
  *
  * A target is a file in fuzz/ that exports `name` and `run(random, deadline)`: it makes inputs from the seeded
  * random source, first of all those in fuzz/corpus/<name>/, and throws when a property does not hold.
@@ -17,16 +18,18 @@ export interface FuzzTarget {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { seconds: { type: 'string', default: '10' }, seed: { type: 'string' } },
+  options: { seconds: { type: 'string', default: '10' }, total: { type: 'string' }, seed: { type: 'string' } },
 })
 
 let passed = 0
 let failed = 0
-for (const file of globSync('fuzz/*.ts', { exclude: ['**/*.test.ts'] }).sort()) {
-  const target = (await import(pathToFileURL(file).href)) as FuzzTarget
-  if (positionals.length > 0 && !positionals.includes(target.name)) continue
+const files = globSync('fuzz/*.ts', { exclude: ['**/*.test.ts'] }).sort()
+const targets = await Promise.all(files.map(async file => (await import(pathToFileURL(file).href)) as FuzzTarget))
+const wanted = targets.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
+const seconds = values.total === undefined ? Number(values.seconds) : Number(values.total) / wanted.length
+for (const target of wanted) {
   const seed = values.seed === undefined ? Math.floor(systemRandom.next() * 2 ** 32) : Number(values.seed)
-  const deadline = performance.now() + Number(values.seconds) * 1000
+  const deadline = performance.now() + seconds * 1000
   try {
     const count = await target.run(seededRandom(seed), () => performance.now() > deadline)
     passed += 1

@@ -52,7 +52,7 @@ const steps: readonly Step[] = [
   },
   // Whole programs, several processes each: one file at a time, so that none waits for a core.
   { name: 'gateway tests', group: 'gateway', command: nodeTest(testFiles('test/{cli,gateway}/**/*.test.ts'), 1) },
-  { name: 'fuzzers, a few seconds each', group: 'fuzz', command: [node, 'scripts/fuzz.ts', '--seconds', '3'] },
+  { name: 'fuzzers, a few seconds each', group: 'fuzz', command: [node, 'scripts/fuzz.ts', '--total', '42'] },
 ]
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { only: { type: 'string' } } })

@@ -28,6 +28,7 @@ for (const [directive, error] of [
   ["mine 'open", /texts in quotes/],
   ["mine escape=xml '$status'", /unknown escaping 'xml'/],
   ["mine '$no_such_thing'", /unknown variable '\$no_such_thing'/],
+  ["mine '$http_'", /unknown variable '\$http_'/],
 ] as const) {
   test(`parseLogFormat() refuses ${JSON.stringify(directive)}`, () => {
     const parsed = parseLogFormat(directive)

@@ -139,8 +139,9 @@ function variableOf(name: string): Exclude<LogPart, string> {
     : { variable: family, argument: name.slice(family.length) }
 }
 
-function isKnown({ variable }: Exclude<LogPart, string>): boolean {
-  return [...LOG_VARIABLES, ...LOG_VARIABLE_FAMILIES].some(name => name === variable)
+function isKnown({ variable, argument }: Exclude<LogPart, string>): boolean {
+  const names: readonly string[] = argument === '' ? LOG_VARIABLES : LOG_VARIABLE_FAMILIES
+  return names.includes(variable)
 }
 
 function known(directive: string): LogFormat {
