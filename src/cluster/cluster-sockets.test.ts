@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, describe, it } from 'node:test'
 import { WebSocket } from 'ws'
+import { aConnectProxy } from '../../test/kit/connect-proxy.ts'
 import { revocationList } from '../../test/kit/revocation-list.ts'
 import { aRoute, ModelSink, ModelSource } from '../../test/simulation/config-model.ts'
 import { generateKey, issue, selfSigned } from '../base/certificates.ts'
@@ -16,6 +17,7 @@ import { type ControlPlaneServer, createControlPlaneServer } from './control-pla
 import type { ControlPlaneTrust } from './control-plane-trust.ts'
 import { createDataPlaneClient, type DataPlaneClient } from './data-plane-client.ts'
 import type { DataPlaneTrust } from './data-plane-trust.ts'
+import { createTunnel } from './proxy-tunnel.ts'
 import { type ClusterRecords, createMemoryRecords } from './records.ts'
 
 const silentLogger = createLogger({
@@ -61,6 +63,9 @@ async function startControlPlane(
   return { server, port: bound.port }
 }
 
+const tunnelThrough = (port: number) =>
+  createTunnel({ url: `http://127.0.0.1:${port}`, verifies: true, authorities: null }, systemClock)
+
 async function startDataPlane(
   ports: readonly number[],
   {
@@ -70,6 +75,7 @@ async function startDataPlane(
     name = nodeId,
     token = null as string | null,
     version = '3.9.1',
+    proxyPort = null as number | null,
   }: {
     trust?: DataPlaneTrust
     nodeId?: string
@@ -77,12 +83,14 @@ async function startDataPlane(
     name?: string
     token?: string | null
     version?: string
+    proxyPort?: number | null
   } = {},
 ): Promise<{ client: DataPlaneClient; sink: ModelSink }> {
   const client = await createDataPlaneClient({
     sink,
     controlPlanes: ports.map(port => ({ host: '127.0.0.1', port })),
     node: { node_id: nodeId, hostname: 'dp.test', version, labels: { zone: 'a' }, capabilities: [] },
+    ...(proxyPort === null ? {} : { tunnel: tunnelThrough(proxyPort) }),
     trust: trust ?? { mode: 'enroll', identityFolder: join(folder, name), token, ca: null },
     clock: systemClock,
     random: systemRandom,
@@ -129,6 +137,26 @@ describe('sync over sockets', { timeout: 30_000 }, () => {
     assert.equal(status?.sync_status, 'normal')
     assert.deepEqual(status?.labels, { zone: 'a' })
     assert.ok(status!.cert_details!.expiry_timestamp > systemClock.now() / 1000)
+  })
+
+  it('through a proxy a data plane enrols and follows, and says why when the proxy does not let it', async t => {
+    const source = new ModelSource()
+    source.commit(aRoute('a'))
+    const { port } = await startControlPlane(source, freshRecords())
+    const proxy = await aConnectProxy(t)
+    const { sink } = await startDataPlane([port], { name: 'behind-proxy', proxyPort: proxy.port })
+    await sink.reached(1)
+    await sink.reached(source.commit(aRoute('b')).version)
+    // To see the authority, to enrol, to sync.
+    assert.deepEqual(
+      new Set(proxy.heads.map(head => head.split('\r\n')[0])),
+      new Set([`CONNECT 127.0.0.1:${port} HTTP/1.1`]),
+    )
+    assert.equal(proxy.heads.length, 3)
+    const strict = await aConnectProxy(t, { answer: 'HTTP/1.1 407 Proxy Authentication Required\r\n\r\n' })
+    const refused = await startDataPlane([port], { name: 'refused-by-proxy', nodeId: OTHER_ID, proxyPort: strict.port })
+    await until(() => refused.client.status().lastError !== null, 'the proxy refused')
+    assert.equal(refused.client.status().lastError, 'proxy_server: it answered CONNECT with 407')
   })
 
   it('a refused version leaves the old one running and is visible, the next one is tried', async () => {
@@ -250,7 +278,7 @@ describe('trust', { timeout: 60_000 }, () => {
     assert.equal(server.sessionCount(), 1)
   })
 
-  it('pki: certificates of the authority are let in, others are not', async () => {
+  it('pki: certificates of the authority are let in, others are not', async t => {
     const now = Date.now()
     const times = { notBefore: new Date(now - 1000), notAfter: new Date(now + 86_400_000) }
     const caKey = await generateKey('P-256')
@@ -279,6 +307,16 @@ describe('trust', { timeout: 60_000 }, () => {
     const wrongName = await startDataPlane([port], { trust: { ...trust, serverName: 'other.test' }, nodeId: OTHER_ID })
     await until(() => wrongName.client.status().lastError !== null, 'the name was checked')
     assert.match(wrongName.client.status().lastError!, /other\.test/)
+    // The same behind a proxy, where the name to verify is still that of the control plane.
+    const { port: proxyPort } = await aConnectProxy(t)
+    for (const [serverName, name] of [
+      ['other.test', /other\.test/],
+      [null, /127\.0\.0\.1/],
+    ] as const) {
+      const behind = await startDataPlane([port], { trust: { ...trust, serverName }, nodeId: OTHER_ID, proxyPort })
+      await until(() => behind.client.status().lastError !== null, 'the name was checked')
+      assert.match(behind.client.status().lastError!, name)
+    }
     const strangerKey = await generateKey('P-256')
     const stranger = selfSigned({ subject: { CN: 'stranger' }, key: strangerKey, ...times })
     const refused = await startDataPlane([port], {

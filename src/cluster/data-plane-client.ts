@@ -1,5 +1,7 @@
 /** The data plane on the network: dials control planes, and carries out what its machine (data-plane.ts) decides. */
 import type { IncomingMessage } from 'node:http'
+import type { createConnection, Socket } from 'node:net'
+import type { ConnectionOptions } from 'node:tls'
 import { WebSocket } from 'ws'
 import type { Clock, Timer } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
@@ -13,7 +15,6 @@ import {
   type DataPlaneEvent,
 } from './data-plane.ts'
 import { type ClientIdentity, createClientIdentity, type DataPlaneTrust } from './data-plane-trust.ts'
-import type { Endpoint } from './enroll-client.ts'
 import { HEALTH_CAPABILITY, HEALTH_REPORT_BYTES_MAX, type HealthMark, type UpstreamReport } from './health-messages.ts'
 import type { ApplyOutcome, ConfigSink } from './link.ts'
 import {
@@ -27,6 +28,7 @@ import {
   SYNC_PATH,
   WireError,
 } from './messages.ts'
+import { connectOver, type Endpoint, type Tunnel } from './proxy-tunnel.ts'
 import { createSnapshotReader, type SnapshotReader } from './snapshot-stream.ts'
 import { TICK_INTERVAL_MS } from './timing.ts'
 import { decodeBinary, FRAME_BYTES_MAX } from './wire.ts'
@@ -41,6 +43,8 @@ export interface DataPlaneClientOptions {
   /** What the node says and hears of the health of targets; control planes are told whether it does. */
   readonly health?: HealthExchange
   readonly trust: DataPlaneTrust
+  /** The way to control planes through a proxy. */
+  readonly tunnel?: Tunnel
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
@@ -83,6 +87,11 @@ export async function createDataPlaneClient(options: DataPlaneClientOptions): Pr
   const capabilities = [...options.node.capabilities, ...own]
   const cleaned = { ...options, node: { ...options.node, hostname, capabilities } }
   return new NetworkDataPlane(cleaned, await createClientIdentity(cleaned))
+}
+
+/** `ws` calls it with the options of `tls.connect`, and types it as that of `node:net`. */
+function over(tunnel: Socket): typeof createConnection {
+  return ((options: ConnectionOptions) => connectOver(tunnel, options)) as unknown as typeof createConnection
 }
 
 class NetworkDataPlane implements DataPlaneClient {
@@ -245,7 +254,9 @@ class NetworkDataPlane implements DataPlaneClient {
       if (!credentials.ok) return fail(credentials.reason)
       if (attempt !== this.#attempt) return
       this.#step({ type: 'identity', renewAt: this.#identity.renewAt() })
-      this.#dial(attempt, endpoint, credentials.tls)
+      const tunnel = (await this.#options.tunnel?.(endpoint)) ?? null
+      if (attempt !== this.#attempt) return void tunnel?.destroy()
+      this.#dial(attempt, endpoint, { tls: credentials.tls, tunnel })
     } catch (error) {
       const { message } = error as Error
       const advice = this.#identity.advice(error as Error)
@@ -253,10 +264,15 @@ class NetworkDataPlane implements DataPlaneClient {
     }
   }
 
-  #dial(attempt: number, { host, port }: Endpoint, tls: object): void {
+  #dial(
+    attempt: number,
+    { host, port }: Endpoint,
+    { tls, tunnel }: { readonly tls: object; readonly tunnel: Socket | null },
+  ): void {
     const authority = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
     const socket = new WebSocket(`wss://${authority}${SYNC_PATH}`, SUBPROTOCOL, {
       ...tls,
+      ...(tunnel === null ? {} : { createConnection: over(tunnel) }),
       perMessageDeflate: false,
       maxPayload: FRAME_MAX,
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,

@@ -4,8 +4,9 @@ import type { ConnectionOptions } from 'node:tls'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import { CLUSTER_SERVER_NAME } from './authority.ts'
-import { type Endpoint, enroll, pinsAnotherAuthority } from './enroll-client.ts'
+import { enroll, pinsAnotherAuthority } from './enroll-client.ts'
 import { openIdentityStore } from './node-identity.ts'
+import type { Endpoint, Tunnel } from './proxy-tunnel.ts'
 
 export type DataPlaneTrust =
   | { readonly mode: 'shared'; readonly certificate: string; readonly key: string }
@@ -48,6 +49,7 @@ export interface ClientIdentity {
 export interface ClientIdentityOptions {
   readonly trust: DataPlaneTrust
   readonly node: { readonly node_id: string; readonly hostname: string }
+  readonly tunnel?: Tunnel
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -55,6 +57,7 @@ export interface ClientIdentityOptions {
 export async function createClientIdentity({
   trust,
   node,
+  tunnel,
   clock,
   logger,
 }: ClientIdentityOptions): Promise<ClientIdentity> {
@@ -72,7 +75,15 @@ export async function createClientIdentity({
       const isUsable = before.certificate !== null && times()!.to > clock.now()
       const isTrusted = trust.ca !== null || !pinsAnotherAuthority(trust.token, before.ca)
       if (!isUsable || !isTrusted) {
-        const outcome = await enroll({ endpoint, identity, node, token: trust.token, ca: trust.ca, logger })
+        const outcome = await enroll({
+          endpoint,
+          identity,
+          node,
+          token: trust.token,
+          ca: trust.ca,
+          tunnel: tunnel ?? null,
+          logger,
+        })
         if (outcome.status === 'pending') return { ok: false, reason: 'waiting for approval', isPending: true }
         if (outcome.status === 'refused') return { ok: false, reason: outcome.reason, isPending: false }
       }

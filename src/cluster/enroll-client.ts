@@ -8,18 +8,15 @@
  */
 import { createHash, createPrivateKey, sign, X509Certificate } from 'node:crypto'
 import { request } from 'node:https'
-import { connect, type DetailedPeerCertificate } from 'node:tls'
+import type { Socket } from 'node:net'
+import type { ConnectionOptions, DetailedPeerCertificate } from 'node:tls'
 import type { Logger } from '../base/logger.ts'
 import { CLUSTER_SERVER_NAME } from './authority.ts'
 import { type EnrollAnswer, enrollmentProof } from './enrollment.ts'
 import { parseJoinToken } from './join-tokens.ts'
 import { ENROLL_PATH } from './messages.ts'
 import { type IdentityStore, isOwn } from './node-identity.ts'
-
-export interface Endpoint {
-  readonly host: string
-  readonly port: number
-}
+import { connectOver, type Endpoint, type Tunnel } from './proxy-tunnel.ts'
 
 export interface EnrollOptions {
   readonly endpoint: Endpoint
@@ -28,6 +25,8 @@ export interface EnrollOptions {
   readonly token: string | null
   /** Certificate of the authority, if it is configured. */
   readonly ca: string | null
+  /** The way to the control plane through a proxy; null is the direct one. */
+  readonly tunnel: Tunnel | null
   readonly logger: Logger
 }
 
@@ -47,7 +46,7 @@ export async function enroll(options: EnrollOptions): Promise<EnrollOutcome> {
   const proof = sign('sha256', enrollmentProof(node.node_id, publicKey), createPrivateKey(privateKey))
   const { node_id, hostname } = node
   const body = JSON.stringify({ node_id, hostname, public_key: publicKey, proof: proof.toString('base64'), token })
-  const answer = await post(options.endpoint, ca, body)
+  const answer = await post(options.endpoint, { ca, body, tunnel: await tunnelTo(options) })
   if (answer.status === 'refused') return { status: 'refused', reason: String(answer.reason) }
   if (answer.status === 'pending') {
     logger.notice('this node waits for approval (kong hybrid approve)', {
@@ -72,13 +71,19 @@ export function pinsAnotherAuthority(token: string | null, ca: string | null): b
   return pin !== null && ca !== null && pin.authorityFingerprint !== fingerprintOf(ca)
 }
 
-async function findAuthority({ endpoint, identity, token, ca, logger }: EnrollOptions): Promise<string> {
+/** A connection of its own for each of the two exchanges. */
+async function tunnelTo({ tunnel, endpoint }: EnrollOptions): Promise<Socket | null> {
+  return tunnel === null ? null : tunnel(endpoint)
+}
+
+async function findAuthority(options: EnrollOptions): Promise<string> {
+  const { endpoint, identity, token, ca, logger } = options
   if (ca !== null) return ca
   const pin = token === null ? null : parseJoinToken(token)
   if (token !== null && pin === null) throw new Error('the join token is malformed')
   const known = identity.read().ca
   if (known !== null && !pinsAnotherAuthority(token, known)) return known
-  const { certificate, isLocal } = await showAuthority(endpoint)
+  const { certificate, isLocal } = await showAuthority(endpoint, await tunnelTo(options))
   const fingerprint = fingerprintOf(certificate)
   if (pin !== null && pin.authorityFingerprint !== fingerprint) {
     throw new Error(`the control plane has the CA ${fingerprint}, the join token says ${pin.authorityFingerprint}`)
@@ -92,17 +97,21 @@ async function findAuthority({ endpoint, identity, token, ca, logger }: EnrollOp
 }
 
 /** Shakes hands without trusting, to see the last certificate of the chain; says nothing. */
-function showAuthority({ host, port }: Endpoint): Promise<{ certificate: string; isLocal: boolean }> {
+function showAuthority(
+  { host, port }: Endpoint,
+  tunnel: Socket | null,
+): Promise<{ certificate: string; isLocal: boolean }> {
   return new Promise((resolve, reject) => {
     const options = { host, port, servername: CLUSTER_SERVER_NAME, rejectUnauthorized: false, timeout: TIMEOUT_MS }
-    const socket = connect(options)
+    const socket = connectOver(tunnel, options)
     socket.on('timeout', () => socket.destroy(new Error('control plane does not answer')))
     socket.on('error', reject)
     socket.once('secureConnect', () => {
       let last: DetailedPeerCertificate = socket.getPeerCertificate(true)
       // The root is its own issuer.
       while (last.issuerCertificate !== undefined && last.issuerCertificate !== last) last = last.issuerCertificate
-      const isLocal = /^(::ffff:)?127\.|^::1$/.test(socket.remoteAddress ?? '')
+      // Behind a proxy anybody may be.
+      const isLocal = tunnel === null && /^(::ffff:)?127\.|^::1$/.test(socket.remoteAddress ?? '')
       socket.destroy()
       if (last.raw === undefined) return reject(new Error('control plane shows no certificate'))
       resolve({ certificate: new X509Certificate(last.raw).toString(), isLocal })
@@ -110,7 +119,13 @@ function showAuthority({ host, port }: Endpoint): Promise<{ certificate: string;
   })
 }
 
-function post({ host, port }: Endpoint, ca: string, body: string): Promise<EnrollAnswer> {
+interface Posting {
+  readonly ca: string
+  readonly body: string
+  readonly tunnel: Socket | null
+}
+
+function post({ host, port }: Endpoint, { ca, body, tunnel }: Posting): Promise<EnrollAnswer> {
   return new Promise((resolve, reject) => {
     const outgoing = request(
       {
@@ -122,6 +137,7 @@ function post({ host, port }: Endpoint, ca: string, body: string): Promise<Enrol
         servername: CLUSTER_SERVER_NAME,
         timeout: TIMEOUT_MS,
         agent: false,
+        ...(tunnel === null ? {} : { createConnection: to => connectOver(tunnel, to as ConnectionOptions) }),
       },
       async response => {
         try {

@@ -1,7 +1,9 @@
 /** A data plane: workers, the saved configuration they start from, and the connection to a control plane. */
 import { join } from 'node:path'
+import type { Clock } from '../base/clock.ts'
 import { KONG_VERSION, SILVERBACK_VERSION } from '../base/version.ts'
 import { createDataPlaneClient, type DataPlaneClient } from '../cluster/data-plane-client.ts'
+import { createTunnel, type ProxyServer, type Tunnel } from '../cluster/proxy-tunnel.ts'
 import type { SavedConfig } from '../cluster/saved-config.ts'
 import type { Settings } from '../settings/definition.ts'
 import type { NodeView } from './node-view.ts'
@@ -11,6 +13,7 @@ import { NodeApis } from './node-apis.ts'
 import { openNodeConfig } from './node-config.ts'
 import type { Endings, NodeContext, RunningNode } from './node-context.ts'
 import { ProxyHalf } from './proxy-half.ts'
+import { trustedCertificates } from './proxy-settings-from.ts'
 
 /** How long workers of before a reload may finish what they have. */
 const RELOAD_DRAIN_MS = 60_000
@@ -77,6 +80,7 @@ async function connect(
       capabilities: [`silverback/${SILVERBACK_VERSION}`],
     },
     trust: trustOf(settings),
+    ...tunnelOf(settings, clock),
     clock,
     random,
     logger: log,
@@ -87,7 +91,12 @@ async function connect(
 
 /** A reload that changes any of these needs a new connection. */
 function connectionKey(settings: Settings): string {
-  return JSON.stringify([settings.cluster_control_plane, settings.cluster_dp_labels, trustOf(settings)])
+  return JSON.stringify([
+    settings.cluster_control_plane,
+    settings.cluster_dp_labels,
+    trustOf(settings),
+    proxyOf(settings),
+  ])
 }
 
 function viewOf(proxy: ProxyHalf, saved: SavedConfig, client: () => DataPlaneClient): NodeView {
@@ -114,6 +123,17 @@ function labelsOf(labels: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     labels.map(label => [label.slice(0, label.indexOf(':')), label.slice(label.indexOf(':') + 1)]),
   )
+}
+
+function proxyOf(settings: Settings): ProxyServer | null {
+  if (!settings.cluster_use_proxy || settings.proxy_server === null) return null
+  const authorities = trustedCertificates(settings.lua_ssl_trusted_certificate)
+  return { url: settings.proxy_server, verifies: settings.proxy_server_ssl_verify, authorities }
+}
+
+function tunnelOf(settings: Settings, clock: Clock): { readonly tunnel?: Tunnel } {
+  const proxy = proxyOf(settings)
+  return proxy === null ? {} : { tunnel: createTunnel(proxy, clock) }
 }
 
 function trustOf(settings: Settings) {
