@@ -9,6 +9,7 @@ import { Listener } from './listener/listener.ts'
 import type { ListenSource } from './listener/listen-on.ts'
 import { TicketKeys } from './listener/ticket-keys.ts'
 import { createTrustedPeers } from './listener/trusted-peers.ts'
+import { READ_BYTES } from './piece-buffers.ts'
 import { Pipeline } from './pipeline.ts'
 import type { ProxyContext } from './proxy-context.ts'
 import type { ProxySettings } from './proxy-settings.ts'
@@ -19,9 +20,6 @@ import { StreamFlow } from './stream/stream-flow.ts'
 import { StreamListener } from './stream/stream-listener.ts'
 import { UdpListener } from './stream/udp-listener.ts'
 import { SecureContexts } from './upstream/secure-contexts.ts'
-
-/** All sockets read into one buffer of this size; larger reads gain little. */
-const READ_BUFFER_BYTES = 64 * 1024
 
 /**
  * A client that keeps its connection busy sends its next request within this time, and learns from the answer that the
@@ -140,7 +138,7 @@ function createContext(options: ProxyEngineOptions): ProxyContext {
     accessLog: settings.accessLog === null ? null : createAccessLog(settings.accessLog, settings.accessLogFormat),
     trustedPeers: createTrustedPeers(settings),
     ticketKeys: new TicketKeys(options.random),
-    readBuffer: Buffer.allocUnsafeSlow(READ_BUFFER_BYTES),
+    readBuffer: Buffer.allocUnsafeSlow(READ_BYTES),
     counts: { accepted: 0, handled: 0, requests: 0 },
     streamCounts: { accepted: 0 },
     isDraining: false,

@@ -325,6 +325,7 @@ export class Pipeline implements ExchangeEvents, ForwardingSink {
       }
     }
     this.#context.accessLog?.exchange(exchange)
+    exchange.body?.release()
   }
 }
 

@@ -8,10 +8,14 @@
  */
 import { CHUNKED } from './http/request-head.ts'
 import type { TrailerSection } from './http/chunked-decoder.ts'
+import { givePiece, PIECE_BYTES, takePiece } from './piece-buffers.ts'
 import { SpoolFile } from './spool-file.ts'
 
 /** Read from the file at once. */
 const SPOOL_PIECE_BYTES = 64 * 1024
+
+/** Smaller bodies are held in what the runtime has for small ones. */
+const POOLED_BYTES_MIN = 16 * 1024
 
 const EMPTY = Buffer.alloc(0)
 
@@ -51,6 +55,8 @@ export class RequestBody {
   heldBytes = 0
   trailers: TrailerSection | null = null
   #held: Buffer = EMPTY
+  /** `#held` is one that others will use again, as long as nobody else was given it. */
+  #isPooled = false
   #bytesMax: number
   #waiter: Waiter | null = null
   #spoolFolder: string | null = null
@@ -108,8 +114,14 @@ export class RequestBody {
 
   /** The first piece, nearly always all of it, gets what it needs; from the second on there is room for more. */
   #grow(total: number): void {
+    if (this.heldBytes === 0 && total > POOLED_BYTES_MIN && total <= PIECE_BYTES) {
+      this.#held = takePiece()
+      this.#isPooled = true
+      return
+    }
     const grown = Buffer.allocUnsafe(this.heldBytes === 0 ? total : Math.max(total, 2 * this.#held.length))
     this.#held.copy(grown, 0, 0, this.heldBytes)
+    this.#giveBack()
     this.#held = grown
   }
 
@@ -149,6 +161,11 @@ export class RequestBody {
     })
   }
 
+  #giveBack(): void {
+    if (this.#isPooled) givePiece(this.#held)
+    this.#isPooled = false
+  }
+
   /** Sends these bytes to the upstream instead of what the client sent. */
   replace(bytes: Buffer): void {
     this.#replacement = bytes
@@ -158,8 +175,14 @@ export class RequestBody {
     return this.#replacement !== null
   }
 
-  /** All bytes held in memory as one. */
+  /** All bytes held in memory as one; the caller may keep them. */
   whole(): Buffer {
+    this.#isPooled = false
+    return this.lentWhole()
+  }
+
+  /** The same for a caller that is done with them, or has a copy, before the body is released. */
+  lentWhole(): Buffer {
     if (this.#replacement !== null) return this.#replacement
     return this.#held.length === this.heldBytes ? this.#held : this.#held.subarray(0, this.heldBytes)
   }
@@ -173,6 +196,7 @@ export class RequestBody {
   /** The held bytes are with the upstream and more has followed: they cannot be sent again. */
   release(): void {
     this.isReplayable = false
+    this.#giveBack()
     this.#held = EMPTY
     this.heldBytes = 0
     this.#closeSpool()

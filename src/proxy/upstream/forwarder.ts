@@ -217,14 +217,15 @@ export class Forwarder implements ConnectionConsumer<Exchange> {
 
   #sendBody(exchange: Exchange, connection: Connection, host: string): void {
     const body = exchange.body!
-    const held = body.whole()
+    const held = body.lentWhole()
     if (body.isComplete || !body.isChunked) {
       const length = body.isComplete ? held.length + body.spooledBytes : body.declaredLength
       const text = buildUpstreamHead(exchange, host, `Content-Length: ${length}\r\n`)
-      connection.write(joinBytes(text, held, 0, held.length, ''))
+      this.#writePiece(connection, text, held, 0, held.length, '')
     } else {
       const text = buildUpstreamHead(exchange, host, 'Transfer-Encoding: chunked\r\n')
-      connection.write(joinBytes(text + chunkHead(0, held.length), held, 0, held.length, chunkTail(0, held.length)))
+      const head = text + chunkHead(0, held.length)
+      this.#writePiece(connection, head, held, 0, held.length, chunkTail(0, held.length))
     }
     body.spoolSent = 0
     if (body.spooledBytes > 0) this.#sendSpooled(exchange, connection)
