@@ -70,6 +70,17 @@ test('upstreams and targets are read by name and id, from what the node runs wit
   assert.equal((await read('/upstreams/ups/targets/nope', ''))?.status, 404)
   assert.equal((await read('/upstreams/nope/targets', ''))?.status, 404)
   assert.equal((await read('/upstreams/ups/targets', 'size=0'))?.status, 400)
+  // A full page of `all` has an offset, be it the last one: as Kong reads them without a database.
+  const sizes = ['', '&offset=1', '&offset=2'].map(async offset => {
+    const { data, offset: next } = await body('/upstreams/ups/targets/all', `size=1${offset}`)
+    return [data.length, next]
+  })
+  assert.deepEqual(await Promise.all(sizes), [
+    [1, '1'],
+    [1, '2'],
+    [0, undefined],
+  ])
+  assert.equal((await body('/upstreams/ups/targets', 'size=1&offset=1')).offset, undefined)
   const page = await body('/upstreams/ups/health', 'size=1')
   assert.deepEqual([page.data[0].health, page.offset, page.node_id], ['HEALTHY', '1', id(9)])
   assert.equal((await body('/upstreams/ups/health', 'balancer_health=1')).data.health, 'HEALTHY')

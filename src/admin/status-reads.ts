@@ -73,12 +73,13 @@ function upstreamEndpoints(nodeId: string, entities: EntityReader, health: Upstr
       return handler(upstream, [...targets].sort(newestFirst), request)
     }
 
-  const list = withTargets((_upstream, targets, request) =>
-    collectionReply(sliceOfTargets(targets, request.query), request.path),
-  )
+  const list = (looksAhead: boolean) =>
+    withTargets((_upstream, targets, request) =>
+      collectionReply(sliceOfTargets(targets, request.query, looksAhead), request.path),
+    )
   return [
-    get(`${base}/targets`, list),
-    get(`${base}/targets/all`, list),
+    get(`${base}/targets`, list(true)),
+    get(`${base}/targets/all`, list(false)),
     get(
       `${base}/targets/{targets}`,
       withTargets((_upstream, targets, { params }) => {

@@ -103,11 +103,12 @@ export async function pageNewestFirst(
   return sliceOfTargets(all.sort(newestFirst), query)
 }
 
-/** `targets` are in order already. */
-export function sliceOfTargets(targets: readonly Row[], query: RequestArguments): TargetPage {
+/** `targets` are in order already. Without looking ahead, every full page has an offset: the store's way without a database. */
+export function sliceOfTargets(targets: readonly Row[], query: RequestArguments, looksAhead = true): TargetPage {
   const begin = position(pageOption(query, 'offset'))
   const end = begin + parseSize(pageOption(query, 'size'))
-  return { data: targets.slice(begin, end), offset: end < targets.length ? String(end) : null }
+  const hasMore = looksAhead ? end < targets.length : end <= targets.length
+  return { data: targets.slice(begin, end), offset: hasMore ? String(end) : null }
 }
 
 export function newestFirst(a: Row, b: Row): number {
