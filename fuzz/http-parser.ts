@@ -16,6 +16,7 @@ import { CHUNKED, RequestHead } from '../src/proxy/http/request-head.ts'
 import { buildUpstreamHead } from '../src/proxy/http/upstream-request-head.ts'
 import type { ProxyContext } from '../src/proxy/proxy-context.ts'
 import { RequestBody } from '../src/proxy/request-body.ts'
+import { damagedText, pick } from '../test/kit/damaged-text.ts'
 import { parseWithNode } from '../test/kit/llhttp.ts'
 import { proxySettings } from '../test/kit/proxy-gateway.ts'
 
@@ -99,17 +100,8 @@ export function run(random: Random, isOver: () => boolean): number {
 }
 
 function makeInput(random: Random): string {
-  const pick = (list: readonly string[]) => list[Math.floor(random.next() * list.length)]!
-  let text = random.next() < 0.7 ? `${pick(FRAGMENTS.slice(0, 4))}Host: a\r\n` : ''
-  const length = 1 + Math.floor(random.next() * 8)
-  for (let i = 0; i < length; i++) text += pick(FRAGMENTS)
-  const damages = Math.floor(random.next() * 3)
-  for (let i = 0; i < damages; i++) {
-    const at = Math.floor(random.next() * text.length)
-    const byte = String.fromCharCode(EVIL[Math.floor(random.next() * EVIL.length)]!)
-    text = text.slice(0, at) + byte + text.slice(at + Math.floor(random.next() * 2))
-  }
-  return text
+  const start = random.next() < 0.7 ? `${pick(FRAGMENTS.slice(0, 4), random)}Host: a\r\n` : ''
+  return damagedText(start, { random, fragments: FRAGMENTS, evil: EVIL })
 }
 
 function check(text: string, random: Random): void {

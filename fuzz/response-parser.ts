@@ -10,6 +10,7 @@ import { ChunkedDecoder } from '../src/proxy/http/chunked-decoder.ts'
 import { NEED_MORE } from '../src/proxy/http/head-scanner.ts'
 import { CHUNKED } from '../src/proxy/http/request-head.ts'
 import { ResponseHead, UNTIL_CLOSE } from '../src/proxy/http/response-head.ts'
+import { damagedText, pick } from '../test/kit/damaged-text.ts'
 import { parseWithNode } from '../test/kit/llhttp.ts'
 
 export const name = 'response-parser'
@@ -71,17 +72,8 @@ export function run(random: Random, isOver: () => boolean): number {
 }
 
 function makeInput(random: Random): string {
-  const pick = (list: readonly string[]) => list[Math.floor(random.next() * list.length)]!
-  let text = random.next() < 0.9 ? pick(STARTS) : ''
-  const length = 1 + Math.floor(random.next() * 8)
-  for (let i = 0; i < length; i++) text += pick(FRAGMENTS)
-  const damages = Math.floor(random.next() * 3)
-  for (let i = 0; i < damages; i++) {
-    const at = Math.floor(random.next() * text.length)
-    const byte = String.fromCharCode(EVIL[Math.floor(random.next() * EVIL.length)]!)
-    text = text.slice(0, at) + byte + text.slice(at + Math.floor(random.next() * 2))
-  }
-  return text
+  const start = random.next() < 0.9 ? pick(STARTS, random) : ''
+  return damagedText(start, { random, fragments: FRAGMENTS, evil: EVIL })
 }
 
 function check(text: string, random: Random): void {

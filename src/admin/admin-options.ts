@@ -12,7 +12,7 @@ import type { EntityStore } from '../store/store.ts'
 import type { Access } from './access.ts'
 import type { AdminTokens } from './admin-tokens.ts'
 import type { AuditLog } from './audit-log.ts'
-import type { ClusterAdmin } from './cluster-admin.ts'
+import type { ClusterAdmin } from '../entities/cluster-view.ts'
 
 export interface NodeFacts {
   readonly id: string

@@ -1,7 +1,7 @@
 /** Page options of the collections that are no entities of the store. */
 import { encodeOffset, parseOffset, parseSize } from '../store/page-arguments.ts'
 import type { RequestArguments } from './arguments.ts'
-import type { ClusterPage, ClusterPageOptions } from './cluster-admin.ts'
+import type { ClusterPage, ClusterPageOptions } from '../entities/cluster-view.ts'
 import { type CollectionPage, pageOption } from './collection.ts'
 
 export function clusterPageOptions(query: RequestArguments): ClusterPageOptions {

@@ -46,18 +46,26 @@ export async function readConfiguration(
   return { path, document: read.ok ? read.document : {}, rows: parsed.rows, catalog: nodeCatalog(settings) }
 }
 
+/** The one of `--admin-url`. */
+export function namedAdmin(
+  { options }: Pick<Invocation, 'options'>,
+  { env }: Pick<CommandContext, 'env'>,
+): ApiAddress | null {
+  const given = options['admin-url']
+  if (given === undefined) return null
+  if (!/^https?:\/\//.test(given) || !URL.canParse(given)) throw new CliError(`--admin-url is not a URL: '${given}'`)
+  return { url: given, token: env['KONG_ADMIN_TOKEN'] ?? null }
+}
+
 /** A node that is named gets the token that is named (KONG_ADMIN_TOKEN), the one of this prefix its own. */
 export function adminAccess(
-  { options }: Invocation,
+  { options }: Pick<Invocation, 'options'>,
   settings: Settings,
   { env }: Pick<CommandContext, 'env'>,
 ): ApiAddress {
   const headers = headersOf(options['admin-header'])
-  const given = options['admin-url']
-  if (given !== undefined) {
-    if (!/^https?:\/\//.test(given) || !URL.canParse(given)) throw new CliError(`--admin-url is not a URL: '${given}'`)
-    return { url: given, token: env['KONG_ADMIN_TOKEN'] ?? null, headers }
-  }
+  const named = namedAdmin({ options }, { env })
+  if (named !== null) return { ...named, headers }
   const url = listenerUrl(settings.admin_listen)
   if (url === null) throw new CliError('the node of this prefix has no Admin API; say --admin-url URL')
   return { url, token: settings.admin_token, headers }

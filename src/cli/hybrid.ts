@@ -11,6 +11,7 @@ import {
   JSON_OPTION,
   PREFIX_OPTION,
 } from './command.ts'
+import { namedAdmin } from './configuration-input.ts'
 import { loadRunningOrGiven } from './node-settings.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -83,11 +84,8 @@ async function generate({ positionals, options }: Invocation, { terminal, folder
 }
 
 function adminAddress(invocation: Invocation, context: CommandContext): ApiAddress {
-  const given = invocation.options['admin-url']
-  if (given !== undefined) {
-    if (!/^https?:\/\//.test(given) || !URL.canParse(given)) throw new CliError(`--admin-url is not a URL: '${given}'`)
-    return { url: given, token: context.env['KONG_ADMIN_TOKEN'] ?? null }
-  }
+  const named = namedAdmin(invocation, context)
+  if (named !== null) return named
   const { settings } = loadRunningOrGiven(invocation, context)
   if (settings.role === 'proxy') throw new CliError('this is a data plane: ask its control plane, see --admin-url')
   const base = listenerUrl(settings.admin_listen)

@@ -1,58 +1,13 @@
 /** What the Admin API shows and changes of the cluster: data planes, tokens, admissions. */
+import { type ClusterAdmin, type ClusterPage, NOT_ENROLLING } from '../entities/cluster-view.ts'
 import type { DataPlaneRecords } from './data-plane-records.ts'
-import type { ClusterNode, Enrollment } from './enrollment.ts'
+import type { Enrollment } from './enrollment.ts'
 import type { HealthViews } from './health-views.ts'
-import type { JoinToken, JoinTokenRequest, JoinTokens } from './join-tokens.ts'
-import type { DataPlaneRecord } from './records.ts'
-
-export interface ClusterPageOptions {
-  /** 1..1000. */
-  readonly size: number
-  /** Id after which the page begins, or null for the first. */
-  readonly after: string | null
-}
-
-export interface ClusterPage<T> {
-  /** In order of id. */
-  readonly rows: readonly T[]
-  /** Id of the last row when there are more, else null. */
-  readonly next: string | null
-}
-
-/** What a data plane sees of the targets that are checked; nothing when it is connected elsewhere, or not at all. */
-export interface DataPlaneHealthView {
-  readonly isConnected: boolean
-  readonly isCut: boolean
-  readonly upstreams: readonly {
-    readonly id: string
-    readonly hidden: number
-    readonly addresses: readonly {
-      readonly host: string
-      readonly ip: string
-      readonly port: number
-      readonly healthy: boolean
-    }[]
-  }[]
-}
-
-export interface ClusterAdmin {
-  /** Null when there is no such data plane. */
-  dataPlaneHealth(id: string): Promise<DataPlaneHealthView | null>
-  dataPlanes(options: ClusterPageOptions): Promise<ClusterPage<DataPlaneRecord & { readonly ttl: number }>>
-  createToken(request: JoinTokenRequest): Promise<JoinToken & { readonly token: string }>
-  tokens(options: ClusterPageOptions): Promise<ClusterPage<JoinToken>>
-  /** False when there was no such token. */
-  deleteToken(id: string): Promise<boolean>
-  nodes(options: ClusterPageOptions): Promise<ClusterPage<ClusterNode>>
-  /** The node as it is now, or null when there is none; a revoked node stays revoked. */
-  approve(id: string): Promise<ClusterNode | null>
-  /** Cuts the node's live connections before it returns. Null when there is no such node. */
-  revoke(id: string): Promise<ClusterNode | null>
-}
+import type { JoinTokens } from './join-tokens.ts'
 
 /** Tokens and admissions exist only where the cluster has its own authority. */
 export class NotEnrolling extends Error {
-  override readonly name = 'NotEnrolling'
+  override readonly name = NOT_ENROLLING
   constructor() {
     super('only available when cluster_mtls = "enroll"')
   }

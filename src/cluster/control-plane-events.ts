@@ -2,7 +2,7 @@
 import type { ConfigHead } from '../entities/config.ts'
 import type { HealthMark, UpstreamReport } from './health-messages.ts'
 import type { FromControlPlane, FromDataPlane } from './messages.ts'
-import type { DataPlaneRecord } from './records.ts'
+import type { DataPlaneRecord } from '../entities/cluster-view.ts'
 import type { Peer, SessionId } from './session.ts'
 
 export type ControlPlaneEvent =

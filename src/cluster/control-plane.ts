@@ -14,7 +14,7 @@ import { DeltaCache } from './delta-cache.ts'
 import { HEALTH_CAPABILITY, type HealthReport } from './health-messages.ts'
 import { MarkBoard } from './mark-board.ts'
 import { type FromControlPlane, type FromDataPlane, type Hello, type Nack, NOT_SAVED } from './messages.ts'
-import type { DataPlaneRecord } from './records.ts'
+import type { DataPlaneRecord } from '../entities/cluster-view.ts'
 import {
   firstRecord,
   HEARTBEAT_CREDIT_MAX,

@@ -1,7 +1,8 @@
 /** Writes what is known of each data plane into the store: at once when it matters, else rarely; and reads it back. */
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
-import { type ClusterRecords, COLLECTIONS, type DataPlaneRecord } from './records.ts'
+import type { DataPlaneRecord } from '../entities/cluster-view.ts'
+import { type ClusterRecords, COLLECTIONS } from './records.ts'
 
 export interface DataPlaneRecords {
   /** `changed`: the applied version or the error is new. */

@@ -11,7 +11,8 @@ import { type ClusterAuthority, type IssuedCertificate, keyFingerprint } from '.
 import { type JoinTokens, TOKEN_LENGTH_MAX } from './join-tokens.ts'
 import { UUID } from './message-checks.ts'
 import { HOSTNAME } from './messages.ts'
-import { type ClusterRecords, COLLECTIONS, type DataPlaneRecord } from './records.ts'
+import type { ClusterNode, DataPlaneRecord } from '../entities/cluster-view.ts'
+import { type ClusterRecords, COLLECTIONS } from './records.ts'
 
 export const ENROLL_BYTES_MAX = 8 * 1024
 
@@ -29,19 +30,6 @@ export type EnrollAnswer =
   | { readonly status: 'issued'; readonly certificate: string }
   | { readonly status: 'pending'; readonly key_fingerprint: string }
   | { readonly status: 'refused'; readonly reason: string }
-
-/** One node that asked to join, or did. */
-export interface ClusterNode {
-  readonly id: string
-  readonly hostname: string
-  readonly ip: string
-  readonly status: 'pending' | 'approved' | 'revoked'
-  readonly key_fingerprint: string
-  /** Seconds since the epoch. */
-  readonly requested_at: number
-  /** End of its certificate. */
-  readonly expires_at: number | null
-}
 
 export interface Enrollment {
   enroll(request: EnrollRequest, ip: string): Promise<EnrollAnswer>

@@ -2,6 +2,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
+import type { JoinToken, JoinTokenRequest } from '../entities/cluster-view.ts'
 import { type ClusterRecords, COLLECTIONS } from './records.ts'
 
 /** `sbt1.<CA fingerprint>.<id>.<secret>`; 256 bits of secret, so a plain hash is enough at rest. */
@@ -28,26 +29,8 @@ export function parseJoinToken(token: string): ParsedToken | null {
   return { authorityFingerprint, id: match[2]!, secret: match[3]! }
 }
 
-/** Without the secret. */
-export interface JoinToken {
-  readonly id: string
-  readonly name: string | null
-  /** Seconds since the epoch. */
-  readonly created_at: number
-  readonly expires_at: number
-  /** Null: any number of times until it expires. */
-  readonly uses_left: number | null
-}
-
 interface StoredToken extends JoinToken {
   readonly secret_hash: string
-}
-
-export interface JoinTokenRequest {
-  readonly name: string | null
-  /** Seconds from now. */
-  readonly ttl: number
-  readonly uses: number | null
 }
 
 export interface JoinTokens {

@@ -1,5 +1,4 @@
 /** What the cluster keeps beside the configuration: rows of data planes, the CA, tokens, admissions. */
-import type { ConfigRefusal } from '../entities/config.ts'
 
 /** Small tables by collection and key, shared by all control planes on one store (the shape of `RecordStore` in store/). */
 export interface ClusterRecords {
@@ -28,26 +27,6 @@ export const COLLECTIONS = {
   /** Targets marked by hand as healthy or not. */
   marks: 'health_marks',
 } as const
-
-/** What `/clustering/data-planes` shows of one data plane, but for `ttl`, which follows from the record's expiry. */
-export interface DataPlaneRecord {
-  readonly id: string
-  readonly hostname: string
-  readonly ip: string
-  readonly version: string
-  /** 32 hex characters: what the data plane serves now. */
-  readonly config_hash: string
-  /** Kong's words: `unknown`, `normal`, `kong_version_incompatible`, ... */
-  readonly sync_status: string
-  /** Seconds since the epoch. */
-  readonly last_seen: number
-  readonly labels: Readonly<Record<string, string>> | null
-  readonly cert_details: { readonly expiry_timestamp: number } | null
-  /** Version acknowledged last, or null before the first. */
-  readonly applied_version: number | null
-  /** Why it refused the last version it was offered, or null. */
-  readonly last_error: ConfigRefusal | null
-}
 
 /** For nodes without a database of their own (tests, DB-less); lost with the process. */
 export function createMemoryRecords(now: () => number): ClusterRecords {

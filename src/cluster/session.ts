@@ -1,7 +1,7 @@
 /** What a control plane knows of one connected data plane. */
 import { type ConfigHead, EMPTY_HEAD } from '../entities/config.ts'
 import type { Hello } from './messages.ts'
-import type { DataPlaneRecord } from './records.ts'
+import type { DataPlaneRecord } from '../entities/cluster-view.ts'
 import { HEARTBEAT_INTERVAL_MS, HELLO_TIMEOUT_MS, PEER_TIMEOUT_MS, UPDATE_TIMEOUT_MS } from './timing.ts'
 
 export type SessionId = number

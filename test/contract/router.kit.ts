@@ -2,6 +2,7 @@
 import { seededRandom } from '../../src/base/random.ts'
 import type { Row } from '../../src/entities/config.ts'
 import type { CompiledRoute } from '../../src/proxy/compiled.ts'
+import { routerInput } from '../kit/config-rows.ts'
 import type { Router, RouterInput } from '../../src/proxy/router/router.ts'
 
 type Lists = Readonly<Record<string, readonly string[]>>
@@ -10,22 +11,8 @@ export type Asked = Partial<RouterInput> & { readonly headers?: Lists; readonly 
 
 export function request({ headers = {}, queries = {}, ...input }: Asked): RouterInput {
   const headerValues = (name: string) => headers[name] ?? []
-  return {
-    method: 'GET',
-    host: 'example.com',
-    port: 80,
-    hostPort: 0,
-    path: '/',
-    scheme: 'http',
-    sni: '',
-    sourceIp: '127.0.0.1',
-    sourcePort: 40_000,
-    destinationIp: '127.0.0.1',
-    header: name => headerValues(name)[0],
-    headerValues,
-    queryValues: name => queries[name] ?? [],
-    ...input,
-  }
+  const header = (name: string) => headerValues(name)[0]
+  return routerInput({ header, headerValues, queryValues: name => queries[name] ?? [], ...input })
 }
 
 export const compiled = (row: Row) => ({ id: row['id'], row }) as unknown as CompiledRoute

@@ -1,6 +1,6 @@
 /** `/clustering/status` and `/clustering/data-planes`: what the control plane knows of its data planes. */
 import type { AdminOptions } from '../admin-options.ts'
-import type { ClusterAdmin } from '../cluster-admin.ts'
+import type { ClusterAdmin } from '../../entities/cluster-view.ts'
 import { collectionReply } from '../collection.ts'
 import type { AdminRequest, Endpoint, Handler } from '../endpoint.ts'
 import { clusterPage, clusterPageOptions } from '../paging.ts'

@@ -1,6 +1,11 @@
 /** `/clustering/tokens` and `/clustering/nodes`: who may join the cluster, and who no longer may. */
 import type { AdminOptions } from '../admin-options.ts'
-import { type ClusterAdmin, type ClusterNode, type JoinTokenRequest, NOT_ENROLLING } from '../cluster-admin.ts'
+import {
+  type ClusterAdmin,
+  type ClusterNode,
+  type JoinTokenRequest,
+  NOT_ENROLLING,
+} from '../../entities/cluster-view.ts'
 import { collectionReply } from '../collection.ts'
 import type { AdminRequest, Endpoint } from '../endpoint.ts'
 import { schemaViolation } from '../../store/violations.ts'

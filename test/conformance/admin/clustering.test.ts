@@ -1,7 +1,12 @@
 /** What a control plane tells of its data planes, and who may join. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ClusterAdmin, ClusterNode, DataPlaneStatus, JoinTokenRequest } from '../../../src/admin/cluster-admin.ts'
+import type {
+  ClusterAdmin,
+  ClusterNode,
+  DataPlaneStatus,
+  JoinTokenRequest,
+} from '../../../src/entities/cluster-view.ts'
 import { openAdmin } from './admin-fixture.ts'
 
 const ids = ['0a000000-0000-4000-8000-000000000001', '0b000000-0000-4000-8000-000000000002']

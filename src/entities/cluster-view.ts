@@ -1,8 +1,8 @@
-/** What the Admin API asks of the control plane's cluster half; `gateway.ts` joins it with `src/cluster`. */
-import type { ConfigRefusal } from '../entities/config.ts'
+/** A cluster as its control plane sees it, and the Admin API shows and changes it: `src/cluster` keeps it, `src/admin` asks. */
+import type { ConfigRefusal } from './config.ts'
 
 /** One data plane, as the control plane last heard of it. Kept in the store, so it survives a restart of the control plane. */
-export interface DataPlaneStatus {
+export interface DataPlaneRecord {
   readonly id: string
   readonly hostname: string
   readonly ip: string
@@ -15,12 +15,15 @@ export interface DataPlaneStatus {
   readonly last_seen: number
   readonly labels: Readonly<Record<string, string>> | null
   readonly cert_details: { readonly expiry_timestamp: number } | null
-  /** Seconds until the row is forgotten unless the node is heard of again. */
-  readonly ttl: number
   /** Version of the configuration it acknowledged last, or null before the first. */
   readonly applied_version: number | null
   /** Why it refused the last version it was offered, or null. */
   readonly last_error: ConfigRefusal | null
+}
+
+export interface DataPlaneStatus extends DataPlaneRecord {
+  /** Seconds until the row is forgotten unless the node is heard of again. */
+  readonly ttl: number
 }
 
 export interface ClusterPageOptions {
