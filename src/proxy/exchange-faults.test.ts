@@ -232,7 +232,7 @@ test('a client that reads slowly, but reads, gets all of an answer beyond send_t
   const body = Buffer.alloc(20_000_000, 'x')
   // One write of 20 MB: it is not over for as long as the client takes for all of it.
   const plugins = [{ access: () => ({ status: 200, body }) }]
-  const gateway = await aGateway(t, { routes: [{ plugins }], client: { sendTimeoutMs: 300 } })
+  const gateway = await aGateway(t, { routes: [{ plugins }], client: { sendTimeoutMs: 500 } })
   const socket = connect({ port: gateway.port, host: '127.0.0.1' })
   t.after(() => socket.destroy())
   socket.write(get())

@@ -87,7 +87,7 @@ test('a WebSocket that is silent both ways for `read_timeout` ends', async t => 
 
 test('one side that speaks keeps it open, though the other only listens', async t => {
   const server = await anEchoServer(t, { isSilent: true })
-  const { port } = await aGateway(t, { routes: [{ ports: [server.port], service: { readTimeoutMs: 300 } }] })
+  const { port } = await aGateway(t, { routes: [{ ports: [server.port], service: { readTimeoutMs: 400 } }] })
   const socket = await aWebSocket(t, `ws://127.0.0.1:${port}/`)
   const begun = performance.now()
   const talking = setInterval(() => socket.send('still here'), 50)

@@ -39,7 +39,7 @@ test('datagrams of one client are a session with one upstream socket, of another
   const gateway = await aStreamGateway(t)
   gateway.put('plugins', { name: 'journal', config: {} })
   const echo = await anEcho(t, 'a')
-  lead(gateway, echo.port, { read_timeout: 200 })
+  lead(gateway, echo.port, { read_timeout: 300 })
   const port = await gateway.listen({ udp: true })
   const [one, two] = [await aSocket(t), await aSocket(t)]
   for (let i = 0; i < 3; i++) assert.equal(await ask(one, port, `1.${i}`), `a:1.${i}`)
