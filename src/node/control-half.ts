@@ -7,6 +7,7 @@ import type { ConfigSource } from '../cluster/link.ts'
 import type { EntityCatalog } from '../entities/catalog.ts'
 import type { Settings } from '../settings/definition.ts'
 import { createMemoryStore, type MemoryStore } from '../store/memory/memory-store.ts'
+import { warningOfDeprecated } from '../store/deprecation-warnings.ts'
 import { createRepository, type Repository } from '../store/repository.ts'
 import type { ChangeObserver } from '../store/row-changes.ts'
 import type { EntityStore } from '../store/store.ts'
@@ -48,7 +49,8 @@ export async function openControlHalf({
   const memory = settings.storage === 'memory' ? createMemoryStore({ catalog, clock }) : null
   const store = memory ?? (await openNodeStore({ settings, catalog, clock, log }))
   const observer: ChangeObserver = { begin: null }
-  const repository = createRepository({ store, catalog, clock, random, observer })
+  const written = createRepository({ store, catalog, clock, random, observer })
+  const repository = warningOfDeprecated(written, { catalog, log })
   const sweeping = clock.every(SWEEP_EVERY_MS, () => {
     store.sweep().catch((error: Error) => log.error(`expired rows could not be removed: ${error.message}`))
   })
