@@ -20,6 +20,8 @@ export interface ListenAddress {
   readonly stream?: true
   /** A stream listener for datagrams. */
   readonly udp?: boolean
+  /** One of the machine's own, bound beside the one of the settings that means all of them. */
+  readonly isImplied?: true
   /** Asked for, and refused by the settings' rules: the runtime accepts connections at once. */
   readonly deferred?: boolean
 }

@@ -86,8 +86,10 @@ export async function bindAddress(
   const udp = address.udp === true ? udpBinding().constants : null
   const ipv6only = type === 6 && address.ipv6only ? (udp?.UV_UDP_IPV6ONLY ?? UV_TCP_IPV6ONLY) : 0
   const shared = process.platform === 'linux' ? (udp?.UV_UDP_REUSEPORT ?? UV_TCP_REUSEPORT) : 0
-  // Without this probe a second node would silently share the port, since both set SO_REUSEPORT.
-  if (address.port !== 0 && before === null) bindOne(address, host, address.port, type, ipv6only).close()
+  // Without this probe a second node would silently share the port, since both set SO_REUSEPORT. Where the port is
+  // ours for all addresses already, it would find ourselves.
+  if (address.port !== 0 && before === null && address.isImplied !== true)
+    bindOne(address, host, address.port, type, ipv6only).close()
   const sockets = [...(before?.sockets ?? [])]
   let port = address.port
   try {

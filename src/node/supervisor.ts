@@ -12,7 +12,8 @@ import type { ApplyOutcome, ConfigSink } from '../cluster/link.ts'
 import { NOT_SAVED } from '../cluster/messages.ts'
 import type { ConfigChange, ConfigDelta, ConfigHead, ConfigRefusal } from '../entities/config.ts'
 import type { DnsStats } from '../proxy/upstream/dns-stats.ts'
-import { type BoundAddress, bindAddress, closeSockets, socketsOf } from './bound-sockets.ts'
+import { bindAddresses } from './bind-addresses.ts'
+import { type BoundAddress, closeSockets, socketsOf } from './bound-sockets.ts'
 import type { ConfigCopy, SnapshotWriter } from './config-copy.ts'
 import type { ToWorker, WorkerReport, WorkerStart } from './worker-messages.ts'
 import { type Prepared, type WorkerEvents, WorkerProcess } from './worker-process.ts'
@@ -70,7 +71,7 @@ export class Supervisor implements ConfigSink {
   async start(plan: WorkerPlan): Promise<void> {
     this.#plan = plan
     try {
-      for (const address of plan.addresses) this.#bound.push(await bindAddress(address, plan.workerCount))
+      this.#bound = await bindAddresses(plan.addresses, plan.workerCount)
       await this.#startAll()
     } catch (error) {
       await this.stop()
@@ -80,7 +81,7 @@ export class Supervisor implements ConfigSink {
 
   /** Where the node listens, with the ports that the system chose. */
   get addresses(): readonly ListenAddress[] {
-    return this.#bound.map(bound => bound.address)
+    return this.#bound.map(bound => bound.address).filter(address => address.isImplied !== true)
   }
   get pids(): readonly number[] {
     return [...this.#workers].filter(worker => worker.isReady).map(worker => worker.pid)
@@ -187,12 +188,8 @@ export class Supervisor implements ConfigSink {
   async reload(plan: WorkerPlan, drainTimeoutMs: number): Promise<void> {
     const previous = [...this.#workers]
     const before = { plan: this.#plan, bound: this.#bound }
-    const here = new Map(before.bound.map(bound => [placeOf(bound.address), bound]))
-    const bound: BoundAddress[] = []
+    const bound = await bindAddresses(plan.addresses, plan.workerCount, before.bound)
     try {
-      for (const address of plan.addresses) {
-        bound.push(await bindAddress(address, plan.workerCount, here.get(placeOf(address)) ?? null))
-      }
       this.#plan = plan
       this.#bound = bound
       await this.#startAll()
@@ -355,9 +352,4 @@ function firstRefusal(prepared: readonly Prepared[]): ConfigRefusal | null {
     if (!result.ok) return result.refusal
   }
   return null
-}
-
-/** What a socket is bound to; how it is spoken to there (TLS or not) is the worker's business. */
-function placeOf({ host, port, ipv6only, udp }: ListenAddress): string {
-  return JSON.stringify([host, port, ipv6only, udp === true])
 }

@@ -61,7 +61,10 @@ test('a node proxies TCP, TLS and UDP, from the start, through reloads, to a qui
       services: [
         service('plain', 'tcp', echo, { protocols: ['tcp'], destinations: [{ port: tcp }, { port: added }] }),
         service('secure', 'tcp', echo, { protocols: ['tls'], snis: ['secure.test'] }),
-        service('datagrams', 'udp', await aUdpEcho(t), { protocols: ['udp'], destinations: [{ port: tcp }] }),
+        service('datagrams', 'udp', await aUdpEcho(t), {
+          protocols: ['udp'],
+          destinations: [{ ip: '127.0.0.1', port: tcp }],
+        }),
       ],
       plugins: [
         {
@@ -72,7 +75,7 @@ test('a node proxies TCP, TLS and UDP, from the start, through reloads, to a qui
       ],
     }),
     proxy_listen: 'off',
-    stream_listen: `127.0.0.1:${tcp}, 127.0.0.1:${tcp} udp, 127.0.0.1:${tls} ssl`,
+    stream_listen: `127.0.0.1:${tcp}, 0.0.0.0:${tcp} udp, 127.0.0.1:${tls} ssl`,
     admin_listen: 'off',
     status_listen: `127.0.0.1:${status}`,
     nginx_worker_processes: '2',
