@@ -1,10 +1,13 @@
 /** A control plane that asks who is there: tokens, commands, warnings, and what is left of secrets on disk. */
 import assert from 'node:assert/strict'
 import { globSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { request as httpsRequest } from 'node:https'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { aNode, freePort } from '../kit/nodes.ts'
+import { generateKey, issue, selfSigned } from '../../src/base/certificates.ts'
+import { aNode, freePort, temporaryFolder } from '../kit/nodes.ts'
+import { revocationList } from '../kit/revocation-list.ts'
 import { send } from '../kit/traffic.ts'
 
 const TOKEN = 'f3b1-token-of-the-first-administrator'
@@ -88,4 +91,46 @@ test('kong start warns loudly of an Admin API that others can reach, and refuses
   const nobody = await aNode(t, { ...settings, admin_listen: `127.0.0.1:${adminPort}`, admin_auth: 'on' }).kong('start')
   assert.equal(nobody.status, 1)
   assert.match(nobody.stderr, /admin_auth is on, but nobody could log in: set admin_token or admin_client_ca/)
+})
+
+test('kong reload takes a client certificate that has been revoked since for nothing', async t => {
+  const validity = { notBefore: new Date('2020-01-01'), notAfter: new Date('2090-01-01') }
+  const [authorityKey, clientKey] = [await generateKey('P-256'), await generateKey('P-256')]
+  const certificate = selfSigned({ subject: { CN: 'ops' }, key: authorityKey, isAuthority: true, ...validity })
+  const authority = { certificate, privateKey: authorityKey.privateKey }
+  const { publicKey, privateKey: key } = clientKey
+  const cert = issue({ authority, publicKey, subject: { CN: 'alice' }, usages: ['client'], ...validity })
+  const folder = temporaryFolder(t)
+  const [caFile, listFile] = [join(folder, 'ca.pem'), join(folder, 'crl.pem')]
+  writeFileSync(caFile, certificate)
+  writeFileSync(listFile, revocationList({ authority, revoked: [] }))
+  const port = await freePort()
+  const node = aNode(t, {
+    storage: 'memory',
+    proxy_listen: 'off',
+    status_listen: 'off',
+    admin_listen: `127.0.0.1:${port} http2 ssl`,
+    admin_auth: 'on',
+    admin_token: TOKEN,
+    admin_client_ca: caFile,
+    admin_client_crl: listFile,
+  })
+  await node.start()
+  const asked = (headers = {}) =>
+    new Promise<number | undefined>((resolve, reject) => {
+      const options = { port, path: '/services', cert, key, headers, agent: false as const, rejectUnauthorized: false }
+      const outgoing = httpsRequest(options, incoming => resolve(incoming.resume().statusCode))
+      outgoing.on('error', reject).end()
+    })
+  assert.equal(await asked(), 200)
+  writeFileSync(listFile, revocationList({ authority, revoked: [cert] }))
+  const { status, stderr } = await node.kong('reload')
+  assert.equal(status, 0, stderr)
+  assert.equal(await asked(), 401)
+  assert.equal(await asked(bearer(TOKEN)), 200)
+  writeFileSync(listFile, 'no list')
+  const refused = await node.kong('reload')
+  assert.notEqual(refused.status, 0)
+  assert.match(refused.stderr, /admin_client_crl: failed loading revocation list from .*crl\.pem/)
+  assert.equal(await asked(), 401, 'the lists of before hold')
 })
