@@ -16,10 +16,18 @@ const TIMEOUT_MS = 10_000
 /** Nothing that a command asks for is larger. */
 const ANSWER_BYTES_MAX = 16 * 1024 * 1024
 
-/** URL of the first listener, plain ones first, or `unix:/path`; null when there is none. */
+/**
+ * URL of the first listener, plain ones first, or `unix:/path`; null when there is none. Throws CliError when all of them
+ * wait for what a load balancer says first.
+ */
 export function listenerUrl(listeners: readonly ListenAddress[]): string | null {
-  const listener = listeners.find(address => !address.ssl) ?? listeners[0]
-  if (listener === undefined) return null
+  const direct = listeners.filter(address => !address.proxyProtocol)
+  const listener = direct.find(address => !address.ssl) ?? direct[0]
+  if (listener === undefined) {
+    if (listeners.length === 0) return null
+    const places = listeners.map(formatEndpoint).join(', ')
+    throw new CliError(`commands need an address without proxy_protocol, such as one on loopback, beside ${places}`)
+  }
   if (isSocketEntry(listener.host)) return listener.host
   const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[listener.host] ?? listener.host
   return `${listener.ssl ? 'https' : 'http'}://${formatEndpoint({ host, port: listener.port })}`

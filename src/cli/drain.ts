@@ -10,12 +10,14 @@ const command: Command = {
   /** Ends with 0 whatever happened, as Kong does: a shutdown script must go on. */
   async run(invocation, context) {
     const { terminal } = context
-    const base = listenerUrl(loadRunningOrGiven(invocation, context).settings.status_listen)
-    if (base === null) {
-      terminal.printRaw('No status listeners found in configuration.')
-      return 0
-    }
+    const { settings } = loadRunningOrGiven(invocation, context)
+    let base: string | null = ''
     try {
+      base = listenerUrl(settings.status_listen)
+      if (base === null) {
+        terminal.printRaw('No status listeners found in configuration.')
+        return 0
+      }
       const { status } = await callAdmin(base, 'POST', '/status/ready', { status: 'draining' })
       terminal.printRaw(
         status === 204
