@@ -181,6 +181,17 @@ const aMark = (id: string, more: Partial<HealthMark> = {}): HealthMark => {
   return { id, upstream: 'u1', target: 't1', address: null, healthy: false, at: 1, ...more }
 }
 
+test('HealthAuthority takes a name in the place of an address for all addresses of the target', () => {
+  const { authority, heard, report } = fixture([put('upstreams', pool), put('targets', target('t1', 'a.test:80'))])
+  for (const ip of ['10.0.0.7', '10.0.0.8']) report(`a.test|${ip}|80`, 'tcp_failure')
+  heard()
+  assert.ok(authority.force('u1', 't1', 'a.test:80', true))
+  assert.deepEqual(heard(), ['a.test|10.0.0.7|80 healthy', 'a.test|10.0.0.8|80 healthy'])
+  assert.ok(authority.force('u1', 't1', '10.0.0.8:80', false))
+  assert.deepEqual(heard(), ['a.test|10.0.0.8|80 unhealthy'])
+  assert.equal(authority.force('u1', 't1', 'a.test:81', false), false)
+})
+
 test('HealthAuthority lets no try that began before a mark by hand undo it', () => {
   const { authority, heard, report } = fixture(two)
   const before = authority.marks

@@ -255,7 +255,9 @@ export class HealthAuthority implements HealthListener {
     if (upstream === null || target === undefined) return false
     const wanted = address === null ? null : parseTarget(address)
     const { host, port } = wanted ?? { host: null, port: target.port }
-    const found = upstream.force({ hostname: target.host, address: host, port }, isUp, ++this.#marks)
+    // A name in the place of the address stands for all that the target has, as in Kong.
+    const ip = host !== null && isAddress(host) ? host : null
+    const found = upstream.force({ hostname: target.host, address: ip, port }, isUp, ++this.#marks)
     // Also when it changed nothing: requests from now on are younger than the mark.
     this.onChanges([])
     return found > 0
