@@ -31,9 +31,7 @@ const DONE = 7
 /** Fields after the last chunk; parsed like those of a head. */
 export class TrailerSection extends HeadScanner {
   parse(bytes: Buffer, from: number, to: number): number {
-    const end = this.scanFields(bytes, from, to, from)
-    if (end > 0) this.text = bytes.toString('latin1', from, end)
-    return end
+    return this.scanFields(bytes, from, to, from)
   }
 }
 

@@ -41,6 +41,10 @@ export class HeadScanner {
   readonly #lineBytesMax: number
   #offsets: Int32Array
   readonly #first = new Uint16Array(32)
+  /** The fields of the head before, with the final empty line; '' when they cannot be used again. */
+  #fieldsText = ''
+  /** Where they began in its text. */
+  #fieldsStart = 0
 
   constructor(fieldsMax: number, lineBytesMax = Number.MAX_SAFE_INTEGER) {
     this.#fieldsMax = fieldsMax
@@ -52,14 +56,44 @@ export class HeadScanner {
 
   /**
    * Scans fields from `position` up to and including the empty line. Offsets are kept relative to `base`, where the
-   * start line begins. Returns the position after the head, NEED_MORE, or a refusal.
+   * start line begins. Sets `text`. Returns the position after the head, NEED_MORE, or a refusal.
    */
-  protected scanFields(bytes: Uint8Array, position: number, to: number, base: number): ScanResult {
+  protected scanFields(bytes: Buffer, position: number, to: number, base: number): ScanResult {
+    const again = this.#takeSame(bytes, position, to, base)
+    if (again !== NEED_MORE) return again
+    const end = this.#scanAll(bytes, position, to, base)
+    if (end <= 0) return end
+    this.text = bytes.toString('latin1', base, end)
+    this.#fieldsStart = position - base
+    this.#fieldsText = this.text.slice(this.#fieldsStart)
+    return end
+  }
+
+  /**
+   * Peers repeat themselves: a client that keeps its connection sends most fields again with each request. The same
+   * bytes mean the same fields, so a comparison is all that they need.
+   */
+  #takeSame(bytes: Buffer, position: number, to: number, base: number): ScanResult {
+    const { length } = this.#fieldsText
+    const end = position + length
+    if (length === 0 || end > to || bytes[end - 1] !== LF || bytes[end - 3] !== LF) return NEED_MORE
+    const text = bytes.toString('latin1', base, end)
+    const start = position - base
+    if (text.slice(start) !== this.#fieldsText) return NEED_MORE
+    this.text = text
+    const shift = start - this.#fieldsStart
+    if (shift !== 0) {
+      const offsets = this.#offsets
+      for (let at = this.count * STRIDE - 1; at >= 0; at--) offsets[at]! += shift
+      this.#fieldsStart = start
+    }
+    return end
+  }
+
+  #scanAll(bytes: Buffer, position: number, to: number, base: number): ScanResult {
     const classes = CHARACTER_CLASSES
+    this.clearFields()
     let offsets = this.#offsets
-    this.count = 0
-    this.seen = 0
-    this.repeated = 0
     let i = position
     for (;;) {
       if (i >= to) return NEED_MORE
@@ -119,6 +153,7 @@ export class HeadScanner {
 
   /** Forgets all fields, for a head that does not come as text. */
   protected clearFields(): void {
+    this.#fieldsText = ''
     this.count = 0
     this.seen = 0
     this.repeated = 0

@@ -59,7 +59,6 @@ export class RequestHead extends HeadScanner {
     if (lineEnd <= 0) return lineEnd
     const end = this.scanFields(bytes, lineEnd, to, start)
     if (end <= 0) return end
-    this.text = bytes.toString('latin1', start, end)
     const fault = this.check()
     return fault === 0 ? end : fault
   }

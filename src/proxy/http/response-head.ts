@@ -25,7 +25,6 @@ export class ResponseHead extends HeadScanner {
     if (lineEnd <= 0) return lineEnd
     const end = this.scanFields(bytes, lineEnd, to, from)
     if (end <= 0) return end
-    this.text = bytes.toString('latin1', from, end)
     const fault = this.#checkFraming(isHeadRequest)
     return fault === 0 ? end : fault
   }
