@@ -19,7 +19,7 @@ const lockHead = 'select version from config_state where id = 1 for update'
 const beginText = 'begin isolation level read committed'
 
 export class WriteTransaction {
-  readonly #connection: Connection
+  readonly #connection: Pick<Connection, 'query' | 'destroy'>
   readonly #timeoutMs: number
   readonly #clock: Clock
   #phase: 'new' | 'begun' | 'ended' = 'new'
@@ -28,7 +28,7 @@ export class WriteTransaction {
   /** Sent without knowing whether the lock will be had; null once it is. */
   #early: Promise<Answer>[] | null = []
 
-  constructor(connection: Connection, timeoutMs: number, clock: Clock) {
+  constructor(connection: Pick<Connection, 'query' | 'destroy'>, timeoutMs: number, clock: Clock) {
     this.#connection = connection
     this.#timeoutMs = timeoutMs
     this.#clock = clock
