@@ -1,5 +1,5 @@
 /** Opens connections to peers, plain or TLS. */
-import { connect as connectPlain, type Socket } from 'node:net'
+import { connect as connectPlain, type OnReadOpts, type Socket } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import type { UpstreamTlsOptions } from '../compiled.ts'
 import type { Peer } from '../balancer/balancer.ts'
@@ -27,30 +27,27 @@ export class Connector<Owner> {
 
   #openPlain(key: string, peer: Peer): UpstreamConnection<Owner> {
     const connection = new UpstreamConnection(key, this.#consumer, this.#context.deadlines)
-    const socket = connectPlain({
-      host: peer.ip,
-      port: peer.port,
-      noDelay: true,
-      allowHalfOpen: true,
-      onread: {
-        buffer: this.#context.readBuffer,
-        callback(length, bytes) {
-          connection.receive(bytes as Buffer, length)
-          return true
-        },
-      },
-    })
+    const { onread } = this.#reads(connection)
+    const socket = connectPlain({ host: peer.ip, port: peer.port, noDelay: true, allowHalfOpen: true, onread })
     connection.bind(socket, 'connect')
     return connection
   }
 
   #openTls(key: string, peer: Peer, options: UpstreamTlsOptions, serverName: string): UpstreamConnection<Owner> {
     const connection = new UpstreamConnection(key, this.#consumer, this.#context.deadlines)
-    const socket = this.#tlsSocket(peer, options, serverName, 'http/1.1')
+    const socket = this.#tlsSocket(peer, options, serverName, 'http/1.1', this.#reads(connection))
     socket.setNoDelay(true)
-    socket.on('data', (bytes: Buffer) => connection.receive(bytes, bytes.length))
     connection.bind(socket, VERIFIED)
     return connection
+  }
+
+  /** Into the buffer that all share: no buffer, event and stream push per read. */
+  #reads(connection: UpstreamConnection<Owner>) {
+    const callback = (length: number, bytes: Uint8Array) => {
+      connection.receive(bytes as Buffer, length)
+      return true
+    }
+    return { onread: { buffer: this.#context.readBuffer, callback } }
   }
 
   /** Plain without `tls`. Over TLS it may be used once it is `VERIFIED`. */
@@ -60,10 +57,17 @@ export class Connector<Owner> {
     return socket.setNoDelay(true)
   }
 
-  #tlsSocket(peer: Peer, options: UpstreamTlsOptions, serverName: string, protocol: string): TLSSocket {
+  #tlsSocket(
+    peer: Peer,
+    options: UpstreamTlsOptions,
+    serverName: string,
+    protocol: string,
+    reads: { readonly onread?: OnReadOpts } = {},
+  ): TLSSocket {
     const socket = connectTls({
       host: peer.ip,
       port: peer.port,
+      ...reads,
       ...this.#secureContexts.connectOptions(options, serverName),
       ALPNProtocols: [protocol],
     })
