@@ -152,7 +152,7 @@ describe('sync over sockets', { timeout: 30_000 }, () => {
       new Set(proxy.heads.map(head => head.split('\r\n')[0])),
       new Set([`CONNECT 127.0.0.1:${port} HTTP/1.1`]),
     )
-    assert.equal(proxy.heads.length, 3)
+    assert.ok(proxy.heads.length >= 3)
     const strict = await aConnectProxy(t, { answer: 'HTTP/1.1 407 Proxy Authentication Required\r\n\r\n' })
     const refused = await startDataPlane([port], { name: 'refused-by-proxy', nodeId: OTHER_ID, proxyPort: strict.port })
     await until(() => refused.client.status().lastError !== null, 'the proxy refused')
