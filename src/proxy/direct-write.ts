@@ -65,7 +65,7 @@ function observe(socket: Socket, handle: StreamHandle, text: string): boolean {
  * Writes the first `length` of `bytes`, which the caller will overwrite: what the kernel does not take at once is
  * copied. False when no more should be written for now; `drain` follows.
  */
-export function writeBytes(socket: Socket, bytes: Buffer, length: number): boolean {
+export function writeShared(socket: Socket, bytes: Buffer, length: number): boolean {
   const isReady = isTaken(socket) && !socket.writableEnded
   if (isReady && isDirectPossible !== false) return writeText(socket, bytes.toString('latin1', 0, length))
   sendWaiting()

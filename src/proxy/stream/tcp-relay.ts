@@ -9,7 +9,7 @@ import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'n
 import type { PeerOutcome, Pick } from '../balancer/balancer.ts'
 import type { CompiledRoute, CompiledService } from '../compiled.ts'
 import type { Expiring } from '../deadlines.ts'
-import { writeBytes, writeInPlace } from '../direct-write.ts'
+import { writeInPlace, writeShared } from '../direct-write.ts'
 import type { ProxyContext } from '../proxy-context.ts'
 import { sendWaiting } from '../turn.ts'
 import type { SecureContexts } from '../upstream/secure-contexts.ts'
@@ -176,7 +176,7 @@ export class TcpRelay implements StreamTransport, Expiring {
   /** Between two plain sockets: without a copy where the direction has a buffer of its own. */
   #passRaw(direction: BulkDirection, from: Socket, to: Socket, bytes: Buffer, length: number): boolean {
     direction.noteRead(length)
-    if (!direction.owns(bytes)) return writeBytes(to, bytes, length)
+    if (!direction.owns(bytes)) return writeShared(to, bytes, length)
     direction.isPending = true
     const goesOn = writeInPlace(to, bytes, length, () => {
       direction.isPending = false
