@@ -1,15 +1,16 @@
 /**
  * Latency at a load that both can carry, and the price of a second worker.
  *
- * 1. p50 and p99 at half of the rate that nginx reaches, nginx and we in turns. Latency counts from when a request was
- *    due (steady-load.ts). 2. CPU per request with two workers on two cores against one on one. `--rounds N --seconds N`.
+ * 1. p50 and p99 at about half of the rate that nginx reaches, nginx and we in turns: many connections, each of which
+ *    waits a random time between an answer and its next request (only wrk is quick enough to share a core with the
+ *    upstream at this rate). 2. CPU per request with two workers on two cores against one on one. `--rounds N --seconds N`.
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { freePort } from '../test/kit/nodes.ts'
 import { eventually, send } from '../test/kit/traffic.ts'
-import { cpuSeconds, load, machineLine, median, pin, run, Stage, table } from './measure.ts'
+import { cpuSeconds, load, machineLine, median, pin, Stage, table } from './measure.ts'
 import { startProxy, startUpstream } from './nginx.ts'
 
 const { values } = parseArgs({
@@ -17,13 +18,15 @@ const { values } = parseArgs({
 })
 const PROXY_CORE = '0'
 const LOAD_CORE = '1'
+/** Enough for pauses of several milliseconds. */
+const CONNECTIONS = 200
 const SECONDS = Number(values.seconds)
 const ROUNDS = Number(values.rounds)
 
 interface Latencies {
   readonly p50: number
   readonly p99: number
-  readonly failed: number
+  readonly rate: number
 }
 
 await Stage.run(async stage => {
@@ -33,22 +36,31 @@ await Stage.run(async stage => {
   pin(own.workerIds[0]!, PROXY_CORE)
   const peak = await load(`http://127.0.0.1:${nginx.port}/r`, { seconds: SECONDS, connections: 50, cores: LOAD_CORE })
   const rate = Math.floor(peak.perSecond / 2)
+  const script = pauses(stage, rate)
   const rounds: { nginx: Latencies; own: Latencies }[] = []
   for (let round = 0; round < ROUNDS; round++) {
-    rounds.push({ nginx: await steady(nginx.port, rate), own: await steady(own.port, rate) })
+    rounds.push({ nginx: await steady(nginx.port, script), own: await steady(own.port, script) })
   }
   const middle = (pick: (round: (typeof rounds)[number]) => number) => median(rounds.map(pick))
   const ratio = middle(({ nginx, own }) => own.p99 / nginx.p99)
   console.log(
-    `### Latency at half of nginx's peak\n\n${machineLine()}; ${rate} requests/s, ${ROUNDS} rounds of ${SECONDS} s\n`,
+    `### Latency at half of nginx's peak\n\n${machineLine()}; nginx at most ${Math.round(peak.perSecond)} requests/s, ${ROUNDS} rounds of ${SECONDS} s\n`,
   )
   console.log(
     table(
-      ['', 'p50 ms', 'p99 ms', '× nginx (p99)', 'target'],
+      ['', 'requests/s', 'p50 ms', 'p99 ms', '× nginx (p99)', 'target'],
       [
-        ['nginx', middle(({ nginx }) => nginx.p50).toFixed(2), middle(({ nginx }) => nginx.p99).toFixed(2), '1.00', ''],
+        [
+          'nginx',
+          middle(({ nginx }) => nginx.rate).toFixed(0),
+          middle(({ nginx }) => nginx.p50).toFixed(2),
+          middle(({ nginx }) => nginx.p99).toFixed(2),
+          '1.00',
+          '',
+        ],
         [
           'silverback',
+          middle(({ own }) => own.rate).toFixed(0),
           middle(({ own }) => own.p50).toFixed(2),
           middle(({ own }) => own.p99).toFixed(2),
           ratio.toFixed(2),
@@ -96,12 +108,23 @@ async function cpuPerRequest({ port, workerIds }: Own): Promise<number> {
   return ((total() - before) * 1e6) / result.requests
 }
 
-async function steady(port: number, rate: number): Promise<Latencies> {
-  const script = join(import.meta.dirname, 'steady-load.ts')
-  const args = [script, port, '/r', rate, SECONDS, 20].map(String)
-  const result: Latencies = JSON.parse(await run('taskset', ['-c', LOAD_CORE, process.execPath, ...args]))
-  if (result.failed > 0) throw new Error(`${result.failed} requests failed`)
-  return result
+async function steady(port: number, script: string): Promise<Latencies> {
+  const { p50Ms, p99Ms, perSecond, failed } = await load(`http://127.0.0.1:${port}/r`, {
+    seconds: SECONDS,
+    connections: CONNECTIONS,
+    cores: LOAD_CORE,
+    script,
+  })
+  if (failed > 0) throw new Error(`${failed} requests failed`)
+  return { p50: p50Ms, p99: p99Ms, rate: perSecond }
+}
+
+/** So that all connections together make `rate` requests a second. wrk counts in milliseconds. */
+function pauses(stage: Stage, rate: number): string {
+  const path = join(stage.folder, 'pauses.lua')
+  const mean = Math.round((CONNECTIONS * 1000) / rate)
+  writeFileSync(path, `function delay() return math.random(1, ${2 * mean - 1}) end`)
+  return path
 }
 
 async function silverback(stage: Stage, name: string, upstreamPort: number, workers: number): Promise<Own> {
