@@ -15,7 +15,7 @@ const CROWD = 5
 /** So many small turns in a row, and writes leave at once again. */
 const QUIET_TURNS = 32
 /** More than these leave before the turn is over, so that peers have something to do meanwhile. */
-const QUEUE_MAX = 64
+const QUEUE_MAX = 32
 /** Larger texts leave at once: their bytes cost more than their way. */
 const TEXT_MAX = 16 * 1024
 /** After so many writes at once a worker counts again what one turn brings. */
