@@ -18,6 +18,7 @@ import { UpstreamRequestEdits } from './exchange-upstream-request.ts'
 import type { FailureCode } from './errors.ts'
 import type { TrailerSection } from './http/chunked-decoder.ts'
 import type { RequestHead } from './http/request-head.ts'
+import type { AnswerSpool } from './upstream/answer-spool.ts'
 import type { ProxyContext } from './proxy-context.ts'
 import type { RequestBody } from './request-body.ts'
 import type { RouteMatch, RouterInput } from './router/router.ts'
@@ -136,6 +137,8 @@ export class Exchange implements RequestPhase, ResponsePhase, LogPhase, HashInpu
   sentHead = ''
   sendsChunks = false
   answerTrailers: TrailerSection | null = null
+  /** What the client has not taken yet, with `response_buffering`. */
+  answerSpool: AnswerSpool | null = null
   keepAlive = false
   responseBytes = 0
   isOver = false

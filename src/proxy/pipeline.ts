@@ -326,6 +326,7 @@ export class Pipeline implements ExchangeEvents, ForwardingSink {
     }
     this.#context.accessLog?.exchange(exchange)
     exchange.body?.release()
+    exchange.answerSpool?.close()
   }
 }
 

@@ -18,17 +18,28 @@ function parseShape(text: string): Shape {
   return new Map(entries.map(([entity, ...columns]) => [entity!, columns]))
 }
 
+/** What another release wrote in a way of its own: of each entity nothing is known. */
+function parseStored(text: string, own: Shape): Shape {
+  try {
+    return parseShape(text)
+  } catch {
+    return new Map([...own.keys()].map(entity => [entity, []]))
+  }
+}
+
 /** Entities that both shapes have, with other fields. */
 export function changedEntities(stored: string, own: string): string[] {
-  const before = parseShape(stored)
-  return [...parseShape(own)]
+  const after = parseShape(own)
+  const before = parseStored(stored, after)
+  return [...after]
     .filter(([entity, columns]) => before.has(entity) && before.get(entity)!.join() !== columns.join())
     .map(([entity]) => entity)
 }
 
 /** What a store that was prepared for one shape lacks for another. */
 export function missingPreparation(stored: string, own: string): string {
-  const [before, after] = [parseShape(stored), parseShape(own)]
+  const after = parseShape(own)
+  const before = parseStored(stored, after)
   const texts: string[] = []
   const list = (names: readonly string[], prefix: string, suffix = '') => {
     if (names.length > 0) texts.push(`${prefix}${names.join(', ')}${suffix}`)

@@ -10,6 +10,7 @@ import type { FailureCode } from '../errors.ts'
 import { bodilessFraming, buildUpstreamHead } from '../http/upstream-request-head.ts'
 import { chunkHead, chunkTail, joinBytes } from '../http/joined-bytes.ts'
 import type { ProxyContext } from '../proxy-context.ts'
+import { AnswerSpool } from './answer-spool.ts'
 import { Connector } from './connect.ts'
 import { ConnectionPool } from './connection-pool.ts'
 import { failureCodeOf, mayRetry, outcomeOf } from './retry.ts'
@@ -276,7 +277,59 @@ export class Forwarder implements ConnectionConsumer<Exchange> {
       exchange.answerTrailers = connection.trailers
       this.#releaseAfterAnswer(exchange, connection)
     }
-    if (!this.#sink.answerBytes(exchange, bytes, from, to, isLast) && !isLast) connection.pause()
+    const spool = exchange.answerSpool
+    if (spool !== null) this.#keep(exchange, spool, connection, bytes, from, to, isLast)
+    else if (!this.#sink.answerBytes(exchange, bytes, from, to, isLast) && !isLast)
+      this.#clientIsFull(exchange, connection)
+  }
+
+  /** From here on the answer is kept for the client, or its upstream waits. */
+  #clientIsFull(exchange: Exchange, connection: Connection): void {
+    if (exchange.isOver) return
+    const { responseBuffering, service } = exchange.matchedRoute!
+    if (!responseBuffering || service!.http2) connection.pause()
+    else exchange.answerSpool = new AnswerSpool(this.#context.settings.bodyFolder)
+  }
+
+  #keep(
+    exchange: Exchange,
+    spool: AnswerSpool,
+    connection: Connection,
+    bytes: Buffer,
+    from: number,
+    to: number,
+    isLast: boolean,
+  ): void {
+    try {
+      if (from < to) spool.add(bytes, from, to)
+    } catch (error) {
+      return this.#spoolFailed(exchange, error)
+    }
+    if (isLast) spool.isComplete = true
+    else if (spool.isFull) connection.pause()
+  }
+
+  /** As much of what was kept as the client takes; its next `drain` goes on. */
+  #sendKept(exchange: Exchange, spool: AnswerSpool): void {
+    try {
+      for (let bytes = spool.take(); bytes !== null; bytes = spool.take()) {
+        const isLast = spool.isComplete && spool.isEmpty
+        if (isLast) exchange.answerSpool = null
+        const goesOn = this.#sink.answerBytes(exchange, bytes, 0, bytes.length, isLast)
+        if (isLast) spool.close()
+        if (!goesOn || isLast || exchange.isOver) return
+      }
+    } catch (error) {
+      return this.#spoolFailed(exchange, error)
+    }
+    exchange.answerSpool = null
+    if (spool.isComplete) this.#sink.answerBytes(exchange, NOTHING, 0, 0, true)
+    else exchange.upstream?.resume()
+  }
+
+  #spoolFailed(exchange: Exchange, error: unknown): void {
+    this.#context.log.crit('an answer could not be buffered', { message: String(error), request_id: exchange.id })
+    this.#sink.failed(exchange, 'internal')
   }
 
   #releaseAfterAnswer(exchange: Exchange, connection: Connection): void {
@@ -300,7 +353,8 @@ export class Forwarder implements ConnectionConsumer<Exchange> {
 
   /** The client can take more of the answer again. */
   clientDrained(exchange: Exchange): void {
-    exchange.upstream?.resume()
+    if (exchange.answerSpool !== null) this.#sendKept(exchange, exchange.answerSpool)
+    else exchange.upstream?.resume()
   }
 
   drained(exchange: Exchange, connection: Connection): void {
