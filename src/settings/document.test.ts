@@ -112,3 +112,25 @@ test('tlsProfile() gives protocols and ciphers when a suite is named', () => {
   assert.deepEqual([custom.minVersion, custom.maxVersion], ['TLSv1.2', 'TLSv1.2'])
   assert.ok(custom.ciphers!.endsWith(':AES128-SHA'))
 })
+
+test('another name of a property accepts what the property does, so that what is saved under it loads again', () => {
+  for (const [name, property] of Object.entries(properties)) {
+    if (property.alias_of === undefined) continue
+    const { type, one_of, synonyms, between, integer, sensitive, path, subsystem } = property
+    const target = properties[property.alias_of]!
+    assert.deepEqual(
+      { type, one_of, synonyms, between, integer, sensitive, path, subsystem },
+      {
+        type: target.type,
+        one_of: target.one_of,
+        synonyms: target.synonyms,
+        between: target.between,
+        integer: target.integer,
+        sensitive: target.sensitive,
+        path: target.path,
+        subsystem: target.subsystem,
+      },
+      name,
+    )
+  }
+})

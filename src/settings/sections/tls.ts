@@ -82,6 +82,8 @@ export const tls = section(
     ),
     nginx_http_proxy_ssl_verify_depth: number(null, 'Another name of `nginx_proxy_proxy_ssl_verify_depth`.', {
       alias_of: 'nginx_proxy_proxy_ssl_verify_depth',
+      integer: true,
+      between: [0, 100],
     }),
     nginx_sproxy_proxy_ssl_verify: boolean(null, 'As `nginx_proxy_proxy_ssl_verify`, of upstreams of `stream_listen`.'),
     nginx_sproxy_proxy_ssl_trusted_certificate: string(
@@ -103,6 +105,8 @@ export const tls = section(
     ),
     nginx_stream_proxy_ssl_verify_depth: number(null, 'Another name of `nginx_sproxy_proxy_ssl_verify_depth`.', {
       alias_of: 'nginx_sproxy_proxy_ssl_verify_depth',
+      integer: true,
+      between: [0, 100],
     }),
     lua_ssl_protocols: string('TLSv1.2 TLSv1.3', 'Protocol versions of connections that the node itself opens.', {
       without_effect: 'TLS 1.2 and 1.3 are used',
