@@ -160,3 +160,24 @@ test('pieces come out of a spool as they went in, across memory and file', t => 
   spool.close()
   spool.close()
 })
+
+test('memory for slow clients is limited together: the rest goes to files, and none of it is lost or kept', t => {
+  const folder = mkdtempSync(join(tmpdir(), 'spool-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const source = Buffer.alloc(100_000)
+  for (let round = 0; round < 2; round++) {
+    const before = process.memoryUsage().arrayBuffers
+    const spools = Array.from({ length: 400 }, () => new AnswerSpool(folder))
+    for (const [index, spool] of spools.entries()) spool.add(source.fill(index), 0, source.length)
+    assert.ok(process.memoryUsage().arrayBuffers - before < 45 * 1024 * 1024)
+    for (const [index, spool] of spools.entries()) {
+      let length = 0
+      for (let bytes = spool.take(); bytes !== null; bytes = spool.take()) {
+        assert.ok(bytes.every(byte => byte === index % 256))
+        length += bytes.length
+      }
+      assert.equal(length, 100_000)
+      spool.close()
+    }
+  }
+})

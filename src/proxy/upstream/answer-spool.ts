@@ -7,6 +7,9 @@ import { SpoolFile } from '../spool-file.ts'
 
 /** Buffers of `PIECE_BYTES` each. */
 const PIECES_MAX = 2
+/** Of all answers in a worker together, 34 MiB: when many clients are slow, the rest goes to files at once. */
+const PIECES_OF_WORKER_MAX = 256
+let piecesOfWorker = 0
 /** nginx's `proxy_max_temp_file_size`: an upstream that is further ahead of the client waits after all. */
 const FILE_BYTES_MAX = 1024 * 1024 * 1024
 /** Read from the file at once. */
@@ -45,7 +48,9 @@ export class AnswerSpool {
     if (this.#file !== null) return this.#file.append(bytes, from, to)
     const last = this.#pieces.at(-1)
     if (last !== undefined && last.length + to - from <= PIECE_BYTES) return copyTo(last, bytes, from, to)
-    if (this.#pieces.length < PIECES_MAX && to - from <= PIECE_BYTES) {
+    const hasRoom = this.#pieces.length < PIECES_MAX && piecesOfWorker < PIECES_OF_WORKER_MAX
+    if (hasRoom && to - from <= PIECE_BYTES) {
+      piecesOfWorker++
       const piece = { buffer: takePiece(), length: 0 }
       this.#pieces.push(piece)
       return copyTo(piece, bytes, from, to)
@@ -74,12 +79,12 @@ export class AnswerSpool {
   /** May be called again. */
   close(): void {
     this.#giveBack()
-    for (const { buffer } of this.#pieces.splice(0)) givePiece(buffer)
+    for (const { buffer } of this.#pieces.splice(0)) release(buffer)
     this.#closeFile()
   }
 
   #giveBack(): void {
-    if (this.#lent !== null) givePiece(this.#lent)
+    if (this.#lent !== null) release(this.#lent)
     this.#lent = null
   }
 
@@ -87,6 +92,11 @@ export class AnswerSpool {
     this.#file?.close()
     this.#file = null
   }
+}
+
+function release(buffer: Buffer): void {
+  piecesOfWorker--
+  givePiece(buffer)
 }
 
 function copyTo(piece: Piece, bytes: Buffer, from: number, to: number): void {
